@@ -1,0 +1,248 @@
+"""Every setting: its meaning, its type and its bounds. Defaults stand in config/defaults.toml."""
+
+import os
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+)
+
+from alertd import sources
+from alertd.core.errors import ConfigError
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether nothing but this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _public_url(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise ValueError("must be an https:// URL")
+    if url.query or url.fragment:
+        raise ValueError("must not carry a query or a fragment")
+    if url.scheme == "http" and not is_loopback(url.hostname):
+        raise ValueError("must be https://, for it carries recipients' own links")
+    return text.rstrip("/")
+
+
+def _database_url(text: str) -> str:
+    if not text.startswith(("sqlite:///", "postgresql://")):
+        raise ValueError("must be sqlite:///path or postgresql://user@host/name")
+    return text
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Database(Section):
+    url: DatabaseUrl = Field(
+        description="The ledger: sqlite:///path or postgresql://user@host/name."
+    )
+
+
+class Keys(Section):
+    url: DatabaseUrl = Field(
+        description="Keys of the alerts. Never back it up together with the ledger: "
+        "a purge destroys a key, and a copy would undo it."
+    )
+    master_key_file: Path = Field(
+        description="32 random bytes that every other key is sealed under; made at first start."
+    )
+
+
+class Anchors(Section):
+    """Where the signed head of the audit log is written, so that tampering can be shown."""
+
+    key_file: Path = Field(description="Ed25519 key that signs the head; made at first start.")
+    interval_s: int = Field(ge=10, description="Seconds between two anchors.")
+    file: Path | None = Field(
+        description="File that anchors are appended to, best on another machine's disk."
+    )
+    webhook: AnyHttpUrl | None = Field(
+        default=None,
+        description="URL that anchors are posted to.",
+        examples=["https://anchors.example.org/alertd"],
+    )
+    mail: str | None = Field(
+        default=None,
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        description="Mailbox that anchors are sent to, through the relay of [channels.email].",
+        examples=["auditor@example.org"],
+    )
+
+
+class Listener(Section):
+    host: str = Field(
+        min_length=1,
+        description="Address to bind; beyond loopback it needs [tls] or trusted_proxies.",
+    )
+    port: Port = Field(description="Port to bind; 0 takes any free one.")
+
+
+class Tls(Section):
+    cert: Path | None = Field(
+        default=None,
+        description="Certificate chain (PEM) for both listeners.",
+        examples=["/etc/alertd/tls/fullchain.pem"],
+    )
+    key: Path | None = Field(
+        default=None, description="Its private key (PEM).", examples=["/etc/alertd/tls/key.pem"]
+    )
+
+
+class Outbound(Section):
+    allow_addresses: tuple[IPvAnyNetwork, ...] = Field(
+        description="Networks that webhooks may reach although they are private or loopback.",
+    )
+
+
+class Dispatch(Section):
+    workers: int = Field(ge=1, le=64, description="Delivery loops per channel.")
+    batch: int = Field(ge=1, le=5000, description="Deliveries that one loop takes at a time.")
+    lease_s: int = Field(
+        ge=5, description="Seconds after which a delivery of a dead process is taken over."
+    )
+    drain_s: int = Field(
+        ge=0, description="Seconds that a stopping daemon gives to what it has in hand."
+    )
+    end_deadline_h: int = Field(
+        ge=1, description="Hours during which ends and corrections are tried."
+    )
+
+
+class Limits(Section):
+    body_bytes: int = Field(ge=1024, description="Largest request body that is read.")
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        description="Least level that is written; debug adds a line per attempt."
+    )
+    format: Literal["json", "console"] = Field(description="One JSON object per line, or colours.")
+
+
+class Settings(Section):
+    install: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,19}$",
+        description="Short name of this install; begins every identifier that it issues.",
+    )
+    sender: str = Field(
+        pattern=r"^[^\s,<&]{3,100}$",
+        description="CAP's sender: a name that is the authority's alone, best an e-mail address.",
+    )
+    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+        description="Where the public listener is reached from outside: feeds, CAP documents, "
+        "recipients' own links and provider callbacks."
+    )
+    data_dir: Path = Field(
+        description="Folder of the local files, relative to where alertd is started."
+    )
+    rulesets_dir: Path | None = Field(
+        default=None,
+        description="Folder of your own rule sets; without it the shipped ones apply.",
+        examples=["/etc/alertd/rulesets"],
+    )
+    templates_dir: Path | None = Field(
+        default=None,
+        description="Folder of your own templates, looked into before the shipped ones.",
+        examples=["/etc/alertd/templates"],
+    )
+    secrets_dir: Path | None = Field(
+        default=None,
+        description="Folder with one file per secret, named by its key: channels.sms.auth_token.",
+        examples=["/run/secrets/alertd"],
+    )
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        description="Networks of the reverse proxies whose X-Forwarded-For is believed."
+    )
+    database: Database
+    keys: Keys
+    anchors: Anchors
+    api: Listener
+    public: Listener
+    tls: Tls
+    outbound: Outbound
+    dispatch: Dispatch
+    limits: Limits
+    log: Log
+    channels: dict[str, dict[str, Any]] = Field(
+        repr=False, description="One section per channel in use; each channel knows its own keys."
+    )
+
+
+def load(
+    path: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    channels: Mapping[str, type[BaseModel]] | None = None,
+) -> Settings:
+    """Read defaults, alertd.toml, secret files and environment, the later over the earlier.
+
+    With `channels` (name to its Settings) their sections are checked too. Raises ConfigError
+    that names every problem with its file and line or its variable.
+    """
+    layers = sources.read(path, environ)
+    return _settled(layers, channels)
+
+
+def embedded(changes: Mapping[str, Any] | None = None) -> Settings:
+    """Give the defaults with `changes` over them; no file and no variable is looked at."""
+    return _settled(sources.of_defaults(changes or {}), None)
+
+
+def _settled(layers: sources.Layers, channels: Mapping[str, type[BaseModel]] | None) -> Settings:
+    settings = layers.validate(Settings)
+    if settings is not None:
+        for key, message in _contradictions(settings):
+            layers.complain(key, message)
+    for name in layers.value(("channels",)) or {}:
+        if channels is None:
+            break
+        if name in channels:
+            layers.validate(channels[name], ("channels", name))
+        else:
+            layers.unknown(("channels", name), channels)
+    if layers.problems or settings is None:
+        raise ConfigError("\n".join(layers.problems))
+    return settings
+
+
+def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    tls = settings.tls
+    if (tls.cert is None) != (tls.key is None):
+        yield ("tls",), "cert and key belong together: give both or neither"
+    guarded = tls.cert is not None or bool(settings.trusted_proxies)
+    for name in ("api", "public"):
+        host = getattr(settings, name).host
+        if not guarded and not is_loopback(host):
+            yield (
+                (name, "host"),
+                f"{host} is open to other machines: set tls.cert and key, or trusted_proxies",
+            )
+    if settings.database.url == settings.keys.url:
+        yield ("keys", "url"), "must not be the ledger's database: a backup would hold both"
+
+
+__all__ = ["SecretStr", "Settings", "embedded", "is_loopback", "load"]
