@@ -1,0 +1,189 @@
+"""Rule sets: who may activate what, on which criteria. Data in config/rulesets/, not code."""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from alertd.core.alert import LanguageTag, PhoneLine, PhoneNumber
+from alertd.core.errors import Problem
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+Words = dict[LanguageTag, Line]
+"""One text per language tag: `{el = "...", en = "..."}`."""
+
+
+class Rule(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AlertKind(Rule):
+    """A tier of alerts: AMBER, missing, ..."""
+
+    name: Name
+    title: Words
+    max_age: Annotated[int, Field(ge=0, le=120)] | None = None  # whole years; None: no bound
+    min_age: Annotated[int, Field(ge=0, le=120)] = 0
+    channels: Annotated[tuple[Name, ...], Field(min_length=1)] = (
+        "sms",
+        "email",
+        "webhook",
+        "feed",
+    )
+    criteria: tuple[Name, ...] | None = None  # which of the rule set's; None: all of them
+
+
+class Criterion(Rule):
+    """Must be answered yes, with a written reason."""
+
+    name: Name
+    question: Words
+
+
+class ApprovalRole(Rule):
+    """One of the hands an alert needs; any order, pairwise different persons."""
+
+    name: Name
+    title: Words
+    reference_required: bool = False  # the order's own reference must be given
+
+
+class EndReason(Rule):
+    """A reason code for taking an alert down; `correction` when the alert was wrong."""
+
+    name: Name
+    title: Words
+    correction: bool = False
+
+
+class ProgrammeLine(Rule):
+    """A phone line that is printed when the alert itself names none."""
+
+    label: Words
+    number: PhoneNumber
+
+
+class RuleSet(Rule):
+    """How one programme activates, updates and ends alerts."""
+
+    programme: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+    version: Annotated[int, Field(ge=1)]
+    title: Words
+    source: Line  # where the rules are written down, and what of them is not
+    authority_timezone: str  # IANA name: times are given in it
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    languages: Annotated[tuple[LanguageTag, ...], Field(min_length=1)]  # the first is the fallback
+    kinds: Annotated[tuple[AlertKind, ...], Field(min_length=1)]
+    criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
+    approvals: Annotated[tuple[ApprovalRole, ...], Field(min_length=1)]
+    update_approvals: Annotated[tuple[Name, ...], Field(min_length=1)]  # of `approvals`
+    end_roles: Annotated[tuple[Name, ...], Field(min_length=1)]  # any one of them ends it
+    end_reasons: Annotated[tuple[EndReason, ...], Field(min_length=1)]
+    phone_lines: Annotated[tuple[ProgrammeLine, ...], Field(max_length=6)] = ()
+    remind_after_min: Annotated[int, Field(ge=1)] = 10
+    deputy_after_min: Annotated[int, Field(ge=1)] = 20
+    max_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 48  # longest life of one version
+    duplicate_window_h: Annotated[int, Field(ge=0)] = 48
+    allow_companion: bool = False  # GDPR Art. 10: convicted or suspected persons
+    allow_health: bool = False  # GDPR Art. 9
+    notify_expiry: bool = False  # whether those reached are told that it expired
+
+    @model_validator(mode="after")
+    def _is_coherent(self) -> Self:
+        if problems := [*_name_faults(self), *_word_faults(self), *_bound_faults(self)]:
+            raise PydanticCustomError("problems", "is not coherent", {"problems": problems})
+        return self
+
+    def kind(self, name: str) -> AlertKind | None:
+        return next((kind for kind in self.kinds if kind.name == name), None)
+
+    def criteria_for(self, kind: AlertKind) -> tuple[Criterion, ...]:
+        if kind.criteria is None:
+            return self.criteria
+        return tuple(each for each in self.criteria if each.name in kind.criteria)
+
+    def end_reason(self, name: str) -> EndReason | None:
+        return next((reason for reason in self.end_reasons if reason.name == name), None)
+
+    def lines(self, own: tuple[PhoneLine, ...], language: str) -> tuple[PhoneLine, ...]:
+        """Give the lines to print: the alert's own, else the programme's in `language`."""
+        return own or tuple(
+            PhoneLine(label=say(line.label, language), number=line.number)
+            for line in self.phone_lines
+        )
+
+    @property
+    def remind_after(self) -> timedelta:
+        return timedelta(minutes=self.remind_after_min)
+
+    @property
+    def deputy_after(self) -> timedelta:
+        return timedelta(minutes=self.deputy_after_min)
+
+
+def say(words: Words, language: str) -> str:
+    """Give the words in `language`, else in the nearest: `sr-Latn-RS`, `sr-Latn`, `sr`, first."""
+    tag = language
+    while tag:
+        if tag in words:
+            return words[tag]
+        tag = tag.rpartition("-")[0]
+    return next(iter(words.values()))
+
+
+def _name_faults(rules: RuleSet) -> Iterator[Problem]:
+    roles = [role.name for role in rules.approvals]
+    criteria = [criterion.name for criterion in rules.criteria]
+    lists = {
+        "kinds": [kind.name for kind in rules.kinds],
+        "criteria": criteria,
+        "approvals": roles,
+        "end_reasons": [reason.name for reason in rules.end_reasons],
+        "update_approvals": list(rules.update_approvals),
+        "end_roles": list(rules.end_roles),
+        "languages": list(rules.languages),
+    }
+    for field, names in lists.items():
+        if len(set(names)) < len(names):
+            yield Problem(field, "names something twice; name each once")
+    yield from _unknown("update_approvals", rules.update_approvals, roles)
+    yield from _unknown("end_roles", rules.end_roles, roles)
+    for place, kind in enumerate(rules.kinds):
+        yield from _unknown(f"kinds.{place}.criteria", kind.criteria or (), criteria)
+
+
+def _unknown(field: str, names: Iterable[str], known: list[str]) -> Iterator[Problem]:
+    for name in names:
+        if name not in known:
+            yield Problem(field, f"{name!r} is not defined; defined are: {', '.join(known)}")
+
+
+def _word_faults(rules: RuleSet) -> Iterator[Problem]:
+    titled = {
+        "kinds": rules.kinds,
+        "approvals": rules.approvals,
+        "end_reasons": rules.end_reasons,
+    }
+    words = {"title": rules.title}
+    for field, rows in titled.items():
+        words |= {f"{field}.{place}.title": row.title for place, row in enumerate(rows)}
+    words |= {f"criteria.{n}.question": row.question for n, row in enumerate(rules.criteria)}
+    words |= {f"phone_lines.{n}.label": row.label for n, row in enumerate(rules.phone_lines)}
+    for field, texts in words.items():
+        if missing := [tag for tag in rules.languages if tag not in texts]:
+            yield Problem(field, f"has no text in: {', '.join(missing)}")
+
+
+def _bound_faults(rules: RuleSet) -> Iterator[Problem]:
+    for place, kind in enumerate(rules.kinds):
+        if kind.max_age is not None and kind.max_age < kind.min_age:
+            yield Problem(f"kinds.{place}.max_age", f"must be at least min_age ({kind.min_age})")
+    if rules.deputy_after_min <= rules.remind_after_min:
+        yield Problem("deputy_after_min", "must be more than remind_after_min")
+    for correction in (True, False):
+        if not any(reason.correction is correction for reason in rules.end_reasons):
+            which = "true" if correction else "false"
+            yield Problem("end_reasons", f"needs at least one reason with correction = {which}")

@@ -1,0 +1,151 @@
+"""SQLite: one writer thread a process, several transactions in one commit, readers beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from alertd.core.errors import ConfigError, StoreBusy
+from alertd.store.migrate import upgrade
+from alertd.store.store import P, T, Topics, Work, take_topics
+
+MIN_VERSION = (3, 35)  # RETURNING, UPDATE FROM
+MAX_GROUP = 64  # transactions in one commit: bounds how long the first one waits
+MAX_WAITING = 10_000  # transactions in the queue: beyond it callers are told to come again
+BUSY_S = 20  # another process may hold the file this long
+
+Job = tuple[Callable[[Connection], Any], Future[Any]]
+
+
+class SqliteStore:
+    """A ledger in one file, which several processes of one machine may share."""
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        self._engine = engine
+        self._topics = Topics(loop)
+        self._jobs: queue.Queue[Job | None] = queue.Queue(MAX_WAITING)
+        self._writer = threading.Thread(target=self._write_all, name="alertd-writer", daemon=True)
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="alertd-reader")
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        if sqlite3.sqlite_version_info < MIN_VERSION:
+            need = ".".join(map(str, MIN_VERSION))
+            raise ConfigError(f"SQLite {sqlite3.sqlite_version} is too old: {need} is needed")
+        engine = create_engine(url, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+        store = cls(engine, asyncio.get_running_loop())
+        store._writer.start()
+        return store
+
+    async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        done: Future[T] = Future()
+
+        def run(conn: Connection) -> T:
+            return work(conn, *args, **kwargs)
+
+        try:
+            self._jobs.put_nowait((run, done))
+        except queue.Full:
+            raise StoreBusy("too many writes are waiting for the disk") from None
+        return await asyncio.wrap_future(done)
+
+    async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def run() -> T:
+            with self._engine.connect() as conn:
+                return work(conn, *args, **kwargs)
+
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._readers, run)
+        except OperationalError as error:
+            raise _busy(error) from error
+
+    def listen(self, topic: str) -> asyncio.Event:
+        return self._topics.listen(topic)
+
+    async def migrate(self) -> None:
+        await self.write(upgrade)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        self._jobs.put(None)
+        self._writer.join()
+        self._readers.shutdown()
+        self._engine.dispose()
+
+    def _write_all(self) -> None:
+        conn = self._engine.connect().execution_options(alertd_writes=True)
+        with conn:
+            while (job := self._jobs.get()) is not None:
+                group = [job]
+                while len(group) < MAX_GROUP and not self._jobs.empty():
+                    if (more := self._jobs.get()) is None:
+                        self._jobs.put(None)
+                        break
+                    group.append(more)
+                self._write_group(conn, group)
+
+    def _write_group(self, conn: Connection, group: list[Job]) -> None:
+        """Commit all of `group` at once; if one fails, run each again in its own commit.
+
+        SQLite may roll the whole transaction back on an error (a full disk), so there is
+        no keeping of the others by savepoints.
+        """
+        try:
+            with conn.begin():
+                results = [work(conn) for work, _ in group]
+        except Exception as error:  # noqa: BLE001 - goes to whoever asked
+            take_topics(conn)
+            if len(group) > 1:
+                for job in group:
+                    self._write_group(conn, [job])
+            else:
+                group[0][1].set_exception(_busy(error))
+            return
+        self._topics.wake(take_topics(conn))
+        for (_, done), result in zip(group, results, strict=True):
+            done.set_result(result)
+
+
+def _busy(error: Exception) -> Exception:
+    if isinstance(error, OperationalError):
+        code = getattr(error.orig, "sqlite_errorname", "")
+        if code.startswith(("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN")):
+            busy = StoreBusy(f"the database cannot be written now ({code})")
+            busy.__cause__ = error
+            return busy
+    if isinstance(error, DBAPIError):
+        error.hide_parameters = True  # a row may hold an address
+    return error
+
+
+def _prepare(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's BEGIN is the only one
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_S * 1000}",
+        "temp_store=MEMORY",
+        "cache_size=-16000",  # KiB
+        "journal_size_limit=67108864",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(conn: Connection) -> None:
+    # A write that began as a read can fail half-way with SQLITE_BUSY, whatever the timeout.
+    writes = conn.get_execution_options().get("alertd_writes", False)
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

