@@ -379,8 +379,7 @@ audit_texts = Table(
     metadata,
     Column("seq", ForeignKey("audit.seq"), primary_key=True),
     Column("name", String(40), primary_key=True),
-    Column("salt", String(32), nullable=False),
-    Column("text", LargeBinary),  # sealed under the alert's key; NULL once purged
+    Column("text", LargeBinary),  # salt and text, sealed under the alert's key; NULL once purged
 )
 
 marks = Table(

@@ -114,7 +114,6 @@ def upgrade() -> None:
         "audit_texts",
         sa.Column("seq", ID, nullable=False),
         sa.Column("name", sa.String(length=40), nullable=False),
-        sa.Column("salt", sa.String(length=32), nullable=False),
         sa.Column("text", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["seq"], ["audit.seq"], name=op.f("fk_audit_texts_seq")),
         sa.PrimaryKeyConstraint("seq", "name", name=op.f("pk_audit_texts")),
