@@ -1,0 +1,256 @@
+"""Webhooks by Standard Webhooks 1.0.0: signed JSON to an address that its owner chose."""
+
+import asyncio
+import contextlib
+import hmac
+import json
+import re
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Annotated, Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict, Field
+from yarl import URL
+
+from alertd.channel import Composed, Environment, Message, Receipt, Slot
+from alertd.core.errors import (
+    InvalidAlert,
+    Problem,
+    Reason,
+    SendError,
+    Throttled,
+    Undeliverable,
+    Unsent,
+)
+from alertd.core.rendition import Kind, fill, mark
+from alertd.exchange import Failure, failure, retry_after, timeouts
+from alertd.guard import Guard
+
+TYPES = {
+    Kind.ALERT: "alert.published",
+    Kind.UPDATE: "alert.updated",
+    Kind.END: "alert.ended",
+    Kind.CORRECTION: "alert.corrected",
+    Kind.EXPIRY: "alert.expired",
+}
+LARGEST_BODY = 20_000  # what the standard lets a receiver count on
+LARGEST_ANSWER = 65_536
+DRAIN_S = 2.0  # an answer whose body takes longer costs its connection, not our time
+
+_HOST = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
+_BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
+
+
+class WebhookSettings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(
+        default=15, description="Longest wait for an endpoint's answer, connecting included."
+    )
+    connect_timeout_s: Annotated[float, Field(gt=0, le=30)] = Field(
+        default=5, description="Longest wait for a connection, DNS and TLS included."
+    )
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=64, description="Requests in flight over all endpoints."
+    )
+    concurrency_per_host: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=8, description="Requests in flight to one endpoint host."
+    )
+    http_hosts: tuple[str, ...] = Field(
+        default=(), description="Host names that may be written to without TLS (http://)."
+    )
+
+
+class WebhookChannel:
+    name: ClassVar[str] = "webhook"
+    Settings: ClassVar[type[BaseModel]] = WebhookSettings
+    templates: ClassVar[tuple[str, ...]] = ("headline.txt", "description.txt", "instruction.txt")
+
+    def __init__(self, settings: WebhookSettings, *, environment: Environment) -> None:
+        self.settings = settings
+        self._guard = Guard(environment.allow_addresses)
+        self._session: aiohttp.ClientSession | None = None
+
+    def compose(self, texts: Mapping[str, str], context: Mapping[str, Any]) -> list[Composed]:
+        """Make the JSON body: the typed facts of `context["data"]` and one language's texts."""
+        if (kind := TYPES.get(context["kind"])) is None:
+            return []  # officials are asked by other channels
+        data = dict(context["data"]) | {
+            name.removesuffix(".txt"): texts[name].strip() for name in self.templates
+        }
+        payload = {"type": kind, "timestamp": mark(Slot.SENT), "data": data}
+        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(body) > LARGEST_BODY:
+            problem = f"too long: a webhook carries {LARGEST_BODY} bytes, this is {len(body)}"
+            raise InvalidAlert([Problem("circumstances", problem)])
+        return [Composed("application/json", body)]
+
+    def normalize(self, address: str) -> str:
+        address = address.strip()
+        try:
+            parts = urlsplit(address)
+            host, port = _host(parts.hostname or ""), parts.port
+        except ValueError:  # UnicodeError, an impossible port or bracket
+            raise Undeliverable(Reason.ADDRESS_INVALID) from None
+        wrong = (
+            len(address) > 500
+            or _BLANK_OR_CONTROL.search(address)
+            or "@" in parts.netloc
+            or "#" in address
+            or parts.scheme not in {"https", "http"}
+            or (parts.scheme == "http" and not self._may_be_plain(host))
+        )
+        if wrong:
+            raise Undeliverable(Reason.ADDRESS_INVALID)
+        authority = f"[{host}]" if ":" in host else host
+        if port is not None and port != (443 if parts.scheme == "https" else 80):
+            authority += f":{port}"
+        query = f"?{parts.query}" if parts.query else ""
+        return str(URL(f"{parts.scheme}://{authority}{parts.path or '/'}{query}"))
+
+    def lane(self, address: str) -> str:
+        url = URL(address, encoded=True)
+        return f"{self.name}/{url.host}:{url.port}"
+
+    async def send(self, message: Message) -> Receipt:
+        if self._session is None:
+            raise RuntimeError("the channel is not open")
+        parts = message.prepared.parts
+        body = fill(parts, _slots(message)) if len(parts) != 1 else fill(parts, {})
+        headers = _headers(message, body)
+        url = URL(message.address, encoded=True)
+        try:
+            async with self._session.post(
+                url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                await _drain(response)
+        except Failure as error:
+            raise failure(error) from None
+        if 200 <= response.status < 300:
+            return Receipt("delivered", detail=str(response.status))
+        raise _refusal(response.status, retry_after(response.headers, message.now))
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self.settings.concurrency,
+                limit_per_host=self.settings.concurrency_per_host,
+                keepalive_timeout=60,
+                socket_factory=self._guard.socket,
+            ),
+            timeout=timeouts(self.settings.connect_timeout_s, self.settings.timeout_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            auto_decompress=False,  # at most LARGEST_ANSWER bytes, and no bomb among them
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _may_be_plain(self, host: str) -> bool:
+        if host in self.settings.http_hosts:
+            return True
+        try:
+            return self._guard.allow_lists(host)
+        except ValueError:
+            return False
+
+
+def _host(host: str) -> str:
+    """Give a host's one spelling: lower case, punycode, IP literals as they are written.
+
+    Raises ValueError, also for the numeric forms that resolvers take for an address: `127.1`.
+    """
+    if ":" in host:
+        return ip_address(host).compressed
+    host = host.rstrip(".").encode("idna").decode().lower()
+    last = host.rpartition(".")[2]
+    if last.isdigit() or last.startswith("0x"):
+        return str(ip_address(host))
+    if not _HOST.fullmatch(host):
+        raise ValueError
+    return host
+
+
+def _slots(message: Message) -> dict[Slot, bytes]:
+    def text(value: str) -> bytes:
+        return json.dumps(value, ensure_ascii=False)[1:-1].encode()
+
+    return {
+        Slot.DELIVERY_ID: text(message.delivery_id),
+        Slot.ADDRESS: text(message.address),
+        Slot.OWN_LINK: text(message.own_link),
+        Slot.SENDING_DATE: message.now.isoformat(timespec="seconds").encode(),
+        Slot.THREAD: text(message.thread),
+    }
+
+
+def _headers(message: Message, body: bytes) -> dict[str, str]:
+    timestamp = str(int(message.now.timestamp()))
+    signed = b"%b.%b.%b" % (message.delivery_id.encode(), timestamp.encode(), body)
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "alertd",
+        "webhook-id": message.delivery_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": _signatures(message.secret, signed),
+    }
+    if message.repeat:
+        headers["Alertd-Repeat"] = "true"
+    return headers
+
+
+def _signatures(secrets: str, signed: bytes) -> str:
+    """Sign with every secret: there are two while one replaces the other."""
+    try:
+        keys = [b64decode(each.removeprefix("whsec_"), validate=True) for each in secrets.split()]
+    except (Base64Error, ValueError):
+        keys = []
+    if not keys or not all(keys):
+        raise Undeliverable(Reason.CREDENTIALS, "secret")
+    return " ".join(f"v1,{b64encode(hmac.digest(key, signed, 'sha256')).decode()}" for key in keys)
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Read what little an answer says, so that its connection can serve again.
+
+    The status has been read: whatever goes wrong here changes nothing but the connection.
+    """
+    if response.content.is_eof():
+        return
+    left = LARGEST_ANSWER
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            while left > 0 and (chunk := await response.content.read(left)):
+                left -= len(chunk)
+            if left > 0:
+                return
+    response.close()
+
+
+_REFUSALS = {401: Reason.CREDENTIALS, 403: Reason.CREDENTIALS, 410: Reason.GONE}
+
+
+def _refusal(status: int, wait_s: float | None) -> SendError:
+    """Say what an answer other than 2xx means."""
+    detail = str(status)
+    if status in {408, 425, 429} or status >= 500:
+        if status == 429 or wait_s is not None:
+            return Throttled(wait_s, detail)
+        return Unsent(Reason.SERVER_ERROR, detail)
+    if 300 <= status < 400:
+        return Undeliverable(Reason.REDIRECT, detail)
+    return Undeliverable(_REFUSALS.get(status, Reason.REJECTED), detail, suppress=status == 410)
