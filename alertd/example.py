@@ -30,7 +30,7 @@ The channel "{name}" is in use when this section is there; `enabled = false` tur
 
 def example(channels: Mapping[str, type[BaseModel]]) -> str:
     """Give the whole file; `channels` names the Settings of every channel."""
-    defaults = sources.of_defaults({}).values
+    defaults = sources.defaults().values
     lines = [*_comment(HEADING), ""]
     sections: list[str] = []
     for name, info in Settings.model_fields.items():

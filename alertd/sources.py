@@ -47,7 +47,7 @@ class Layers:
             inner = table.get(name)
             if not isinstance(inner, dict):
                 inner = table[name] = {}
-            self.origins[key[:depth]] = origin  # the last word: where to look for what is missing
+            self.origins.setdefault(key[:depth], origin)
             table = inner
         return table
 
@@ -102,7 +102,7 @@ class Layers:
 
 def read(path: Path | None, environ: Mapping[str, str]) -> Layers:
     """Read every layer; raises ConfigError when a file cannot be read at all."""
-    layers = of_defaults({})
+    layers = defaults()
     given = path or (Path(environ["ALERTD_CONFIG"]) if environ.get("ALERTD_CONFIG") else None)
     if given is not None or DEFAULT_FILE.is_file():
         _put_file(layers, given or DEFAULT_FILE)
@@ -118,13 +118,19 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Layers:
     return _finished(layers)
 
 
-def of_defaults(changes: Mapping[str, Any]) -> Layers:
-    """Give the shipped defaults with `changes` over them."""
+def defaults() -> Layers:
+    """Give the shipped defaults as they are written."""
     layers = Layers()
     _put_file(layers, home("config") / "defaults.toml")
+    return layers
+
+
+def of_defaults(changes: Mapping[str, Any]) -> Layers:
+    """Give the shipped defaults with `changes` over them."""
+    layers = defaults()
     for name, value in changes.items():
         layers.put((name,), value, "embedded")
-    return _finished(layers) if changes else layers
+    return _finished(layers)
 
 
 def _finished(layers: Layers) -> Layers:
@@ -170,6 +176,7 @@ def _put_table(layers: Layers, key: Key, value: Any, origin: Any) -> None:
         return
     if key:
         layers.put(key, {}, origin(key))
+        layers.origins[key] = origin(key)
     for name, part in value.items():
         _put_table(layers, (*key, name), part, origin)
 
@@ -244,11 +251,11 @@ def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]
 
 def _mended(raw: Any, model: type[BaseModel], wrong: Iterable[ErrorDetails]) -> Any:
     """Give a copy of `raw` with the shipped default, or nothing, in place of each wrong value."""
-    defaults = of_defaults({}).values if "data_dir" in model.model_fields else {}
+    spares = defaults().values if "data_dir" in model.model_fields else {}
     mended = _copied(raw)
     for detail in wrong:
         *path, last = [str(part) for part in detail["loc"]] or [""]
-        table, spare = mended, defaults
+        table, spare = mended, spares
         for part in path:
             table = table.get(part) if isinstance(table, dict) else None
             spare = spare.get(part, {}) if isinstance(spare, dict) else {}
