@@ -1,6 +1,6 @@
 """Fictional alerts and rule sets: name only the field that the test is about."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alertd.core.alert import ChildAlert
@@ -30,26 +30,26 @@ def child_facts(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def alert_facts(**changes: Any) -> dict[str, Any]:
-    """Give the JSON-ready facts of an alert that is valid under amber-alert-hellas at NOW."""
+def alert_facts(now: datetime = NOW, **changes: Any) -> dict[str, Any]:
+    """Give the JSON-ready facts of an alert that is valid under amber-alert-hellas at `now`."""
     return {
         "programme": "amber-alert-hellas",
         "kind": "amber",
         "status": "exercise",
         "case_reference": "EX-2026-0001",
         "authority": "Example Police Directorate (fictional)",
-        "reported_at": "2026-03-14T18:00:00+00:00",
+        "reported_at": (now - timedelta(minutes=30)).isoformat(),
         "children": [child_facts()],
         "vehicle": {"make": "Example", "colour": "white", "plate": "XXX-0000", "country": "GR"},
         "last_seen": {
-            "at": "2026-03-14T16:45:00+00:00",
+            "at": (now - timedelta(hours=2)).isoformat(),
             "place": "Example Square, Athens (fictional)",
             "coordinates": [37.9755, 23.7348],
         },
         "circumstances": "Fictional example: the child did not come home from school.",
         "area": {"regions": ["GR-I"]},
         "languages": ["el", "en"],
-        "expires_at": "2026-03-15T06:30:00+00:00",
+        "expires_at": (now + timedelta(hours=12)).isoformat(),
         "phone_lines": [{"label": "Example line (fictional)", "number": "+30 690 000 0000"}],
         "criteria": [
             {"criterion": name, "met": True, "reason": "Fictional reason for an exercise."}
@@ -58,8 +58,8 @@ def alert_facts(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def make_alert(**changes: Any) -> ChildAlert:
-    return ChildAlert.model_validate(alert_facts(**changes))
+def make_alert(now: datetime = NOW, **changes: Any) -> ChildAlert:
+    return ChildAlert.model_validate(alert_facts(now, **changes))
 
 
 def words(text: str) -> dict[str, str]:

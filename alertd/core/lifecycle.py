@@ -34,6 +34,7 @@ TRANSITIONS: dict[tuple[VersionState, Move], VersionState] = {
     (S.DRAFT, Move.EDIT): S.DRAFT,
     (S.DRAFT, Move.SUBMIT): S.SUBMITTED,
     (S.DRAFT, Move.REJECT): S.REJECTED,
+    (S.DRAFT, Move.EXPIRE): S.EXPIRED,
     (S.SUBMITTED, Move.EDIT): S.SUBMITTED,  # and every approval is void
     (S.SUBMITTED, Move.RETURN): S.RETURNED,
     (S.SUBMITTED, Move.REJECT): S.REJECTED,
@@ -48,6 +49,13 @@ TRANSITIONS: dict[tuple[VersionState, Move], VersionState] = {
     (S.ACTIVE, Move.CORRECT): S.CANCELLED,
     (S.ACTIVE, Move.EXPIRE): S.EXPIRED,
 }
+FINAL = frozenset(VersionState) - {state for state, _ in TRANSITIONS}
+EDITABLE = frozenset(state for state, by in TRANSITIONS if by is Move.EDIT)
+
+
+def moves(state: VersionState) -> tuple[Move, ...]:
+    """Give what may happen to a version in `state`; nothing once it is final."""
+    return tuple(by for at, by in TRANSITIONS if at is state)
 
 
 def move(state: VersionState, by: Move) -> VersionState:
@@ -55,6 +63,6 @@ def move(state: VersionState, by: Move) -> VersionState:
     try:
         return TRANSITIONS[state, by]
     except KeyError:
-        allowed = sorted(m for s, m in TRANSITIONS if s == state)
-        can = f"it allows: {', '.join(allowed)}" if allowed else "nothing can change it any more"
+        allowed = ", ".join(moves(state))
+        can = f"it allows: {allowed}" if allowed else "nothing can change it any more"
         raise Conflict(f"an alert that is {state} cannot be changed by '{by}'; {can}") from None

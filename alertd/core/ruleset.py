@@ -1,6 +1,6 @@
 """Rule sets: who may activate what, on which criteria. Data in config/rulesets/, not code."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Annotated, Self
 
@@ -162,7 +162,7 @@ def _unknown(field: str, names: Iterable[str], known: list[str]) -> Iterator[Pro
 
 
 def _word_faults(rules: RuleSet) -> Iterator[Problem]:
-    titled = {
+    titled: dict[str, Sequence[AlertKind | ApprovalRole | EndReason]] = {
         "kinds": rules.kinds,
         "approvals": rules.approvals,
         "end_reasons": rules.end_reasons,

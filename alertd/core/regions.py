@@ -1,0 +1,52 @@
+"""Regions by ISO 3166-2: which there are, what they are called, and who hears of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from alertd.core.geo import Box
+
+Names = Mapping[str, str]
+"""The name of one region per language tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """Every known region; a country is the region above its subdivisions."""
+
+    parents: Mapping[str, str | None]  # region to the one above it; None above a country
+    names: Mapping[str, Names]
+    boxes: Mapping[str, Box] = field(default_factory=dict)  # where a country lies, roughly
+
+    def known(self, code: str) -> bool:
+        return code in self.parents
+
+    def name(self, code: str, language: str) -> str:
+        """Give the name in `language`, else in the nearest (`sr-Latn`, `sr`, `en`), else any."""
+        names = self.names.get(code, {})
+        tag = language
+        while tag and tag not in names:
+            tag = tag.rpartition("-")[0]
+        return names.get(tag) or names.get("en") or next(iter(names.values()), code)
+
+    def reaches(self, regions: Iterable[str]) -> frozenset[str]:
+        """Give every code whose recipients are told: each region, all above and all below it."""
+        wanted = set(regions)
+        above = {up for code in wanted for up in self._line(code)}
+        below = {code for code in self.parents if wanted.intersection(self._line(code))}
+        return frozenset(above | below)
+
+    def near(self, code: str) -> list[str]:
+        """Give known codes that were perhaps meant, `GR-I (Attica)`, the likeliest first."""
+        country = code.partition("-")[0]
+        family = sorted(each for each in self.parents if each.partition("-")[0] == country)
+        countries = sorted(each for each, up in self.parents.items() if up is None)
+        likely = get_close_matches(code, family or countries, n=5, cutoff=0)
+        return [f"{each} ({self.name(each, 'en')})" for each in likely]
+
+    def _line(self, code: str) -> list[str]:
+        """Give the region itself and all above it."""
+        line = [code]
+        while (up := self.parents.get(line[-1])) is not None:
+            line.append(up)
+        return line
