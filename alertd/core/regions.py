@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from alertd.core.geo import Box
+from alertd.core.language import best_language
 
 Names = Mapping[str, str]
 """The name of one region per language tag."""
@@ -22,12 +23,12 @@ class Atlas:
         return code in self.parents
 
     def name(self, code: str, language: str) -> str:
-        """Give the name in `language`, else in the nearest (`sr-Latn`, `sr`, `en`), else any."""
-        names = self.names.get(code, {})
-        tag = language
-        while tag and tag not in names:
-            tag = tag.rpartition("-")[0]
-        return names.get(tag) or names.get("en") or next(iter(names.values()), code)
+        """Give the name in `language`, else in the nearest, else in English, else any."""
+        names = self.names.get(code)
+        if not names:
+            return code
+        others = sorted(names, key=lambda tag: (tag != "en", tag))
+        return names[best_language(language, tuple(others))]
 
     def reaches(self, regions: Iterable[str]) -> frozenset[str]:
         """Give every code whose recipients are told: each region, all above and all below it."""

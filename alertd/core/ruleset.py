@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from alertd.core.alert import LanguageTag, PhoneLine, PhoneNumber
 from alertd.core.errors import Problem
+from alertd.core.language import best_language
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
@@ -125,13 +126,8 @@ class RuleSet(Rule):
 
 
 def say(words: Words, language: str) -> str:
-    """Give the words in `language`, else in the nearest: `sr-Latn-RS`, `sr-Latn`, `sr`, first."""
-    tag = language
-    while tag:
-        if tag in words:
-            return words[tag]
-        tag = tag.rpartition("-")[0]
-    return next(iter(words.values()))
+    """Give the words in `language`, else in the nearest, else in the first."""
+    return words[best_language(language, tuple(words))]
 
 
 def _name_faults(rules: RuleSet) -> Iterator[Problem]:
