@@ -56,7 +56,9 @@ def load(settings: Mapping[str, Mapping[str, Any]], environment: Environment) ->
         elif enabled:
             try:
                 found = channel_class(name)
-                channels[name] = found(found.Settings(**values), environment=environment)
+                channels[name] = found(
+                    found.Settings.model_validate(values), environment=environment
+                )
             except ConfigError as error:
                 problems.append(str(error))
             except ValidationError as error:

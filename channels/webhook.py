@@ -115,7 +115,7 @@ class WebhookChannel:
 
     def lane(self, address: str) -> str:
         url = URL(address, encoded=True)
-        return f"{self.name}/{url.host}:{url.port}"
+        return f"{self.name}/{url.raw_host}:{url.port}"
 
     async def send(self, message: Message) -> Receipt:
         if self._session is None:
@@ -174,6 +174,8 @@ def _host(host: str) -> str:
 
     Raises ValueError, also for the numeric forms that resolvers take for an address: `127.1`.
     """
+    if "%" in host:  # an IPv6 zone means something to one machine only
+        raise ValueError
     if ":" in host:
         return ip_address(host).compressed
     host = host.rstrip(".").encode("idna").decode().lower()
