@@ -6,7 +6,7 @@ from typing import Any
 from alertd.core.alert import ChildAlert
 from alertd.core.ruleset import RuleSet
 
-NOW = datetime(2026, 3, 14, 18, 30, tzinfo=UTC)
+NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)  # where the `clock` fixture stands
 
 CRITERIA = (
     "minor",
