@@ -1,0 +1,157 @@
+"""What an audit checks, entry by entry, whether they come from the ledger or from an export."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from alertd.anchors import Anchor, Verifier
+from alertd.core.audit import Fault, Finding, Head, Link, Replay, read_body, text_digest
+
+ALERT_PURGED = "alert.purged"
+MAX_FINDINGS = 1000  # kept; beyond that they are counted
+
+OpenedText = tuple[bytes, str]  # salt and text
+
+
+@dataclass(slots=True)
+class Report:
+    """What an audit found; `ok` when nothing is wrong."""
+
+    entries: int = 0
+    attempts: int = 0
+    deliveries: int = 0
+    texts: int = 0
+    texts_purged: int = 0
+    texts_unread: int = 0  # there was no key at hand, or none were exported
+    anchors: int = 0
+    last_anchor: Anchor | None = None  # the last one that the chain holds
+    findings: list[Finding] = field(default_factory=list)
+    findings_left_out: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings
+
+    @property
+    def after_last_anchor(self) -> int:
+        """Count the entries that only the chain itself vouches for."""
+        return self.entries - (self.last_anchor.seq if self.last_anchor else 0)
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            if len(self.findings) < MAX_FINDINGS:
+                self.findings.append(finding)
+            else:
+                self.findings_left_out += 1
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "ok": self.ok, "after_last_anchor": self.after_last_anchor}
+
+    def lines(self) -> Iterator[str]:
+        """Give the report for people."""
+        yield f"{self.entries} entries, {self.attempts} attempts, {self.deliveries} deliveries"
+        yield (
+            f"{self.texts} texts hold, {self.texts_purged} are purged,"
+            f" {self.texts_unread} were not read"
+        )
+        if self.last_anchor is None:
+            yield f"{self.anchors} anchors, none holds: a chain made anew could not be told"
+        else:
+            yield (
+                f"{self.anchors} anchors; the last that holds is of entry {self.last_anchor.seq},"
+                f" {self.last_anchor.at}; {self.after_last_anchor} entries came after it"
+            )
+        yield from map(str, self.findings)
+        if self.findings_left_out:
+            yield f"and {self.findings_left_out} more findings"
+        yield "nothing is wrong" if self.ok else "THE RECORD WAS TAMPERED WITH OR IS DAMAGED"
+
+
+class Auditor:
+    """Checks a chain with its texts and anchors, in one pass."""
+
+    def __init__(self, verifiers: Iterable[Verifier]) -> None:
+        self.report = Report()
+        self._verifiers = tuple(verifiers)
+        self._replay = Replay()
+        self._anchors: dict[int, list[Anchor]] = {}
+        self._gone: Counter[str | None] = Counter()  # texts that are no longer there, per alert
+        self._gone_at: dict[str | None, int] = {}
+        self._purged: set[str | None] = set()
+        self._rewritten = 0
+
+    @property
+    def head(self) -> Head:
+        return self._replay.head
+
+    def add_anchor(self, anchor: Anchor | Finding) -> None:
+        """Take an anchor, or what was found in its place; all of them before any entry."""
+        if isinstance(anchor, Finding):
+            self.report.add([anchor])
+            return
+        self.report.anchors += 1
+        if any(verifier.holds(anchor) for verifier in self._verifiers):
+            self._anchors.setdefault(anchor.seq, []).append(anchor)
+        else:
+            what = f"the anchor of {anchor.at} was not signed by this install's key"
+            self.report.add([Finding(Fault.FORGED, anchor.seq, what)])
+
+    def add(self, entry: Link) -> None:
+        """Check the next entry and the anchors of it."""
+        self.report.entries += 1
+        self.report.add(self._replay.add(entry))
+        if entry.action == ALERT_PURGED:
+            self._purged.add(entry.alert_id)
+        for anchor in self._anchors.pop(entry.seq, ()):
+            if anchor.hash == entry.hash:
+                self.report.last_anchor = anchor
+                continue
+            self._rewritten += 1
+            if self._rewritten == 1:
+                what = f"this is not the entry that was anchored at {anchor.at}"
+                self.report.add([Finding(Fault.REWRITTEN, entry.seq, what)])
+
+    def add_texts(self, entry: Link, found: Mapping[str, OpenedText | None]) -> None:
+        """Check the texts of an entry; None stands for one that cannot be opened any more."""
+        digests = _digests(entry)
+        for name, digest in digests.items():
+            opened = found.get(name)
+            if opened is None:
+                self._gone[entry.alert_id] += 1
+                self._gone_at.setdefault(entry.alert_id, entry.seq)
+            elif text_digest(opened[0], name, opened[1]) == digest:
+                self.report.texts += 1
+            else:
+                what = f"its text {name!r} is another"
+                self.report.add([Finding(Fault.CHANGED, entry.seq, what)])
+        for name in found.keys() - digests.keys():
+            what = f"it never had a text {name!r}"
+            self.report.add([Finding(Fault.INSERTED, entry.seq, what)])
+
+    def skip_texts(self, entry: Link) -> None:
+        self.report.texts_unread += len(_digests(entry))
+
+    def finish(self) -> None:
+        """Draw the conclusions that need the whole chain."""
+        for alert_id, count in self._gone.items():
+            if alert_id in self._purged:
+                self.report.texts_purged += count
+                continue
+            whose = f"alert {alert_id}" if alert_id else "the install"
+            what = f"{count} texts of {whose} are gone, and no purge tells why"
+            self.report.add([Finding(Fault.REMOVED, self._gone_at[alert_id], what)])
+        if self._rewritten > 1:
+            what = f"{self._rewritten} anchors in all are of another chain"
+            self.report.add([Finding(Fault.REWRITTEN, self.head.seq, what)])
+        if self._anchors:
+            last = max(self._anchors)
+            what = f"entry {last} was anchored at {self._anchors[last][-1].at} and is missing"
+            self.report.add([Finding(Fault.CUT_OFF, min(self._anchors), what)])
+
+
+def _digests(entry: Link) -> dict[str, str]:
+    texts = read_body(entry).get("texts")
+    return texts if isinstance(texts, dict) else {}
