@@ -37,7 +37,7 @@ __all__ = [
     "parse_alert",
 ]
 
-MAX_BYTES = 256 * 1024  # the fullest alert that the bounds below allow is smaller
+MAX_BYTES = 1024 * 1024  # the fullest alert that the bounds below allow is smaller
 
 Unknown = Literal["unknown"]
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]

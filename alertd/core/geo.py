@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import asin, cos, radians, sin, sqrt
-from typing import TypeVar
 
 Point = tuple[float, float]
 """Latitude, longitude, in degrees."""
@@ -11,7 +11,6 @@ Point = tuple[float, float]
 EARTH_KM = 6371.0088  # mean radius
 _SCALE = 10**7  # whole numbers of about a centimetre: crossing is then decided exactly
 _Grid = tuple[int, int]
-_P = TypeVar("_P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,10 @@ def polygon_fault(points: Sequence[Point]) -> str | None:
         return "needs at least 4 points, the last the same as the first"
     if points[0] != points[-1]:
         return "is not closed: repeat the first point at the end"
-    if any(abs(a[1] - b[1]) > 180 for a, b in _sides(points)):
+    if any(abs(a[1] - b[1]) > 180 for a, b in pairwise(points)):
         return "crosses the 180th meridian: split the area there"
     ring = [(round(lat * _SCALE), round(lon * _SCALE)) for lat, lon in points]
-    if any(a == b for a, b in _sides(ring)):
+    if any(a == b for a, b in pairwise(ring)):
         return "gives the same point twice in a row: leave one out"
     if crossing := _crossing(ring):
         first, second = crossing
@@ -57,13 +56,9 @@ def polygon_fault(points: Sequence[Point]) -> str | None:
     return None
 
 
-def _sides(points: Sequence[_P]) -> list[tuple[_P, _P]]:
-    return list(zip(points, points[1:], strict=False))
-
-
 def _crossing(ring: Sequence[_Grid]) -> tuple[int, int] | None:
     """Give the numbers of two sides that share more than the point between neighbours."""
-    sides = _sides(ring)
+    sides = list(pairwise(ring))
     last = len(sides) - 1
     for i, (a, b) in enumerate(sides):
         for j in range(i + 1, len(sides)):
