@@ -1,0 +1,93 @@
+"""Puts an approved version in force, in the transaction of its last approval."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, or_, select
+
+from alertd.core.cap import date_time, message_identifier
+from alertd.core.lifecycle import Move
+from alertd.core.rendition import Kind
+from alertd.pipeline.dispatch import Dispatch, open_dispatch, stop
+from alertd.pipeline.record import Entry
+from alertd.pipeline.versions import Version, advance, close, live
+from alertd.store.schema import dispatches
+from alertd.tools import ALERTD
+
+PUBLIC = (Kind.ALERT, Kind.UPDATE, Kind.END, Kind.CORRECTION, Kind.EXPIRY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One message of a version: itself, its end for a reason, its expiry."""
+
+    kind: Kind
+    variant: str = ""
+    deadline_at: datetime
+
+
+def activate(conn: Connection, version: Version, *, sender: str, at: datetime) -> list[Entry]:
+    """Move a version to ACTIVE in place of the live one; gives the audit entries to record.
+
+    `sent_at` is set here, once: nothing ever moves a version to ACTIVE again.
+    """
+    entries = []
+    if (older := live(conn, version.alert_id)) is not None:
+        close(conn, older, Move.SUPERSEDE, reason="superseded", at=at)
+        stop(conn, version.alert_id, at)
+        said = {"version": older.number, "by": version.number}
+        entries.append(Entry(ALERTD, "alert.superseded", version.alert_id, said))
+    advance(conn, version, Move.ACTIVATE, sent_at=at)
+    outgoing = Outgoing(kind=version.kind, deadline_at=version.expires_at)
+    dispatch(conn, version, outgoing, sender=sender, at=at)
+    activated = {
+        "version": version.number,
+        "identifier": version.identifier,
+        "digest": version.digest,
+    }
+    entries.append(Entry(ALERTD, "alert.activated", version.alert_id, activated))
+    return entries
+
+
+def dispatch(
+    conn: Connection, version: Version, outgoing: Outgoing, *, sender: str, at: datetime
+) -> int:
+    """Open the dispatch of a message whose renditions were approved with its version."""
+    identifier = message_identifier(version.identifier or "", outgoing.kind, outgoing.variant)
+    return open_dispatch(
+        conn,
+        Dispatch(
+            alert_id=version.alert_id,
+            version_id=version.id,
+            kind=outgoing.kind,
+            variant=outgoing.variant,
+            identifier=identifier,
+            exercise=version.exercise,
+            sent_at=at,
+            deadline_at=outgoing.deadline_at,
+            references=references(conn, version, sender=sender, at=at),
+        ),
+    )
+
+
+def references(conn: Connection, version: Version, *, sender: str, at: datetime) -> str:
+    """Give CAP's `sender,identifier,sent` of all earlier messages that are not yet expired.
+
+    Those of the version itself count even when it expires this moment.
+    """
+    zone = ZoneInfo(version.rules.authority_timezone)
+    query = (
+        select(dispatches.c.identifier, dispatches.c.sent_at)
+        .where(
+            dispatches.c.alert_id == version.alert_id,
+            dispatches.c.kind.in_(PUBLIC),
+            dispatches.c.occurrence == 0,
+            or_(dispatches.c.deadline_at > at, dispatches.c.version_id == version.id),
+        )
+        .order_by(dispatches.c.sent_at, dispatches.c.id)
+    )
+    return " ".join(
+        f"{sender},{identifier},{date_time(sent_at.astimezone(zone))}"
+        for identifier, sent_at in conn.execute(query)
+    )

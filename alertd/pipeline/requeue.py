@@ -1,0 +1,85 @@
+"""Gives a dead letter another chance."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, select
+
+from alertd.core.delivery import State
+from alertd.core.errors import Conflict, NotFound
+from alertd.pipeline.dispatch import DELIVERIES
+from alertd.pipeline.record import Entry, record
+from alertd.store import ledger
+from alertd.store.ledger import Change
+from alertd.store.schema import addresses, deliveries, dispatches, to_micros
+from alertd.store.store import wake
+from alertd.tools import Actor, Tools
+
+log = structlog.get_logger()
+
+
+async def requeue(tools: Tools, actor: Actor, delivery_id: int) -> None:
+    """Queue a dead delivery for now; its attempts go on counting.
+
+    Raises Conflict when its dispatch was stopped or its time is over.
+    """
+    actor.require("operator")
+    await tools.store.write(_requeue, actor, delivery_id, tools.clock())
+    log.info("delivery.requeued", delivery=delivery_id, person=actor.person_id)
+
+
+def _requeue(conn: Connection, actor: Actor, delivery_id: int, at: datetime) -> None:
+    row = _read(conn, delivery_id)
+    _refuse_hopeless(row, at)
+    change = Change(
+        id=delivery_id,
+        was=State.DEAD,
+        state=State.QUEUED,
+        next_at=to_micros(at),
+        attempts=row.attempts,
+        repeat=row.repeat,
+    )
+    if not ledger.change(conn, [change]):
+        raise Conflict("somebody else requeued it at the same moment")
+    counts: Counter[ledger.ProgressKey] = Counter()
+    ledger.moved(counts, row.dispatch_id, row.channel, State.DEAD, State.QUEUED)
+    ledger.add_progress(conn, counts, to_micros(at))
+    said = {"delivery": delivery_id}
+    record(conn, Entry(actor.label, "delivery.requeued", row.alert_id, said), at=at)
+    wake(conn, DELIVERIES)
+
+
+def _read(conn: Connection, delivery_id: int) -> Row[Any]:
+    query = (
+        select(
+            deliveries.c.dispatch_id,
+            deliveries.c.channel,
+            deliveries.c.state,
+            deliveries.c.attempts,
+            deliveries.c.repeat,
+            dispatches.c.alert_id,
+            dispatches.c.stopped_at,
+            dispatches.c.deadline_at,
+            addresses.c.suppressed_at,
+        )
+        .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
+        .join(addresses, addresses.c.id == deliveries.c.address_id)
+        .where(deliveries.c.id == delivery_id)
+    )
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("there is no such delivery")
+    return row
+
+
+def _refuse_hopeless(row: Row[Any], at: datetime) -> None:
+    if row.state != State.DEAD:
+        raise Conflict(f"only a dead delivery can be requeued; this one is {row.state}")
+    if row.stopped_at is not None:
+        raise Conflict("its alert was ended or replaced: nothing more of it is sent")
+    if row.deadline_at <= at:
+        raise Conflict("its time is over: nobody is helped by it any more")
+    if row.suppressed_at is not None:
+        raise Conflict("its address asked not to be written to, or does not exist")
