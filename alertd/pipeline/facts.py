@@ -43,9 +43,12 @@ def allowed(alert: ChildAlert, rules: RuleSet) -> ChildAlert:
     return alert.model_copy(update=changes)
 
 
-def view(alert: ChildAlert, wording: Wording, atlas: Atlas) -> dict[str, Any]:
-    """Give the facts in one language, ready to print."""
-    children = [_child(child, alert.reported_at.astimezone(wording.zone), wording) for child in alert.children]
+def view(alert: ChildAlert, wording: Wording) -> dict[str, Any]:
+    """Give the facts in one language, ready to print; `neutral_view` has the rest."""
+    children = [
+        _child(child, alert.reported_at.astimezone(wording.zone), wording)
+        for child in alert.children
+    ]
     return {
         "who": "; ".join(f"{child['name']}, {child['age']}" for child in children),
         "children": children,
@@ -54,15 +57,17 @@ def view(alert: ChildAlert, wording: Wording, atlas: Atlas) -> dict[str, Any]:
         "last_seen": _last_seen(alert.last_seen, wording),
         "circumstances": wording.text(alert.circumstances),
         "authority": alert.authority,
-        "area": area_names(alert, wording, atlas),
         "expires": wording.moment(alert.expires_at),
-        "phones": [{"label": p.label, "number": p.number} for p in alert.phone_lines],
     }
 
 
-def area_names(alert: ChildAlert, wording: Wording, atlas: Atlas) -> str:
+def neutral_view(alert: ChildAlert, wording: Wording, atlas: Atlas) -> dict[str, Any]:
+    """Give what an end may still say: nothing of the child, the place or the people."""
     language = wording.catalogue.language
-    return ", ".join(atlas.name(code, language) for code in alert.area.regions)
+    return {
+        "area": ", ".join(atlas.name(code, language) for code in alert.area.regions),
+        "phones": [{"label": p.label, "number": p.number} for p in alert.phone_lines],
+    }
 
 
 def labels(wording: Wording) -> dict[str, str]:
@@ -100,7 +105,10 @@ def labels(wording: Wording) -> dict[str, str]:
 
 def changes(old: ChildAlert, new: ChildAlert, wording: Wording) -> list[str]:
     """Name the printed fields that differ, for `New: clothing, place last seen`."""
-    names = labels(wording)
+    names = labels(wording) | {
+        "last_seen_at": wording.gettext("Time last seen"),
+        "expires_at": wording.gettext("Period of validity"),
+    }
     return [_lower_first(names[field]) for field in changed_fields(old, new)]
 
 
@@ -152,7 +160,7 @@ def data(alert: ChildAlert, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def neutral_data(alert: ChildAlert) -> dict[str, Any]:
-    """Give what an end may still say: nothing of the child, the place or the people."""
+    """Give to machines what an end may still say."""
     return {
         "kind": alert.kind,
         "status": alert.status,

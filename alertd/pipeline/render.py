@@ -1,0 +1,292 @@
+"""Renders a version once: every message that it may ever send, per channel and language.
+
+The order is fixed and nothing depends on clock or chance: the same subject gives the same bytes.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from alertd.channel import Channel
+from alertd.core.alert import ChildAlert
+from alertd.core.cap import MEDIA_TYPE, message_identifier, to_xml
+from alertd.core.errors import ConfigError
+from alertd.core.gsm import fit_greek
+from alertd.core.regions import Atlas
+from alertd.core.rendition import Kind, Rendition, Slot, mark, split
+from alertd.core.ruleset import AlertKind, RuleSet
+from alertd.pipeline import capdoc, facts
+from alertd.pipeline.wording import Wording
+from alertd.templating import Templates, best_language
+
+CAP_CHANNEL = "feed"  # carries the CAP document beside its own entries
+ALL_LANGUAGES = "mul"  # ISO 639-2: of a document that holds several
+TO_OFFICIALS = ("email", "sms")
+STEPS = ("", ":reminder", ":deputy")
+"""What the variant of a request adds to the role: the first asking, the reminder, the deputy's."""
+
+EVENTS = ("activated", "ended", "corrected", "expired")
+"""What officials are told by a notice: its variant."""
+
+_CAP_TEXTS = ("headline", "description", "instruction")
+
+Context = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A version, as it is rendered."""
+
+    alert_id: str
+    identifier: str
+    number: int
+    kind: Kind  # alert or update
+    alert: ChildAlert
+    rules: RuleSet
+    previous: ChildAlert | None = None
+
+    @property
+    def alert_kind(self) -> AlertKind:
+        return next(kind for kind in self.rules.kinds if kind.name == self.alert.kind)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Give the alert's languages as the rule set offers them, each once."""
+        wanted = (best_language(tag, self.rules.languages) for tag in self.alert.languages)
+        return tuple(dict.fromkeys(wanted))
+
+    @property
+    def messages(self) -> list[tuple[Kind, str]]:
+        """Give kind and variant of all that this version may send, itself first."""
+        ends = [
+            (Kind.CORRECTION if reason.correction else Kind.END, reason.name)
+            for reason in self.rules.end_reasons
+        ]
+        return [(self.kind, ""), *ends, (Kind.EXPIRY, "")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renderer:
+    """Made once at start, with every template compiled."""
+
+    channels: Mapping[str, Channel]
+    atlas: Atlas
+    public_url: str  # no trailing slash
+    sender: str  # CAP's
+    templates: Templates = field(default_factory=Templates)
+
+    def version(self, subject: Subject) -> list[Rendition]:
+        """Give everything that approvers approve: the alert or update and all that may follow."""
+        channels = self._loaded(subject.alert_kind.channels)
+        renditions: list[Rendition] = []
+        for kind, variant in subject.messages:
+            contexts = [
+                self._public(subject, kind, variant, language) for language in subject.languages
+            ]
+            renditions += self._compose(channels, contexts)
+            if any(channel.name == CAP_CHANNEL for channel in channels):
+                renditions.append(self._cap(subject, contexts))
+        return renditions
+
+    def requests(
+        self,
+        *,
+        rules: RuleSet,
+        role: str,
+        case_reference: str,
+        status: str,
+        link: str,
+        languages: Sequence[str],
+    ) -> list[Rendition]:
+        """Ask the holders of `role`: a first time, again, and their deputies."""
+        titles = {each.name: each.title for each in rules.approvals}
+        contexts = []
+        for step, language in product(STEPS, languages):
+            wording = self._wording(rules, language)
+            asking = {"step": step.lstrip(":"), "role": wording.titled(titles[role])}
+            case = {"case_reference": case_reference, "link": link}
+            about = self._common(rules, wording, status, Kind.REQUEST, role + step)
+            contexts.append(about | asking | case)
+        return self._compose(self._loaded(TO_OFFICIALS), contexts)
+
+    def notice(
+        self,
+        *,
+        rules: RuleSet,
+        event: str,
+        case_reference: str,
+        status: str,
+        link: str,
+        languages: Sequence[str],
+    ) -> list[Rendition]:
+        """Tell officials what happened: one of EVENTS."""
+        if event not in EVENTS:
+            raise ValueError(f"not an event that officials are told of: {event}")
+        contexts = [
+            self._common(rules, self._wording(rules, language), status, Kind.NOTICE, event)
+            | {"case_reference": case_reference, "link": link}
+            for language in languages
+        ]
+        return self._compose(self._loaded(TO_OFFICIALS), contexts)
+
+    def _loaded(self, names: Collection[str]) -> list[Channel]:
+        return [self.channels[name] for name in sorted(self.channels) if name in names]
+
+    def _wording(self, rules: RuleSet, language: str, written_in: str = "") -> Wording:
+        zone = ZoneInfo(rules.authority_timezone)
+        return Wording(self.templates.catalogue(language), zone, written_in or language)
+
+    def _public(self, subject: Subject, kind: Kind, variant: str, language: str) -> Context:
+        """Gather what the templates of a message to the public see."""
+        alert = facts.allowed(subject.alert, subject.rules)
+        wording = self._wording(subject.rules, language, alert.languages[0])
+        identifier = message_identifier(subject.identifier, kind, variant)
+        cap_url = f"{self.public_url}/cap/{quote(identifier)}.xml"
+        names = {"identifier": identifier, "alert_id": subject.alert_id, "cap_url": cap_url}
+        context = self._common(subject.rules, wording, alert.status, kind, variant) | {
+            **names,
+            "category": alert.kind,
+            "link": cap_url,
+            "kind_title": wording.titled(subject.alert_kind.title),
+            **facts.neutral_view(alert, wording, self.atlas),
+        }
+        if kind in {Kind.ALERT, Kind.UPDATE}:
+            context |= facts.view(alert, wording) | {
+                "data": names | facts.data(alert, wording.zone),
+                "changes": _changes(subject, alert, wording),
+                "labels": facts.labels(wording),
+                "foreign": wording.foreign,
+                "foreign_name": wording.foreign_name,
+            }
+        else:
+            context["data"] = names | facts.neutral_data(alert)
+        return context | self._cap_texts(context)
+
+    def _common(
+        self, rules: RuleSet, wording: Wording, status: str, kind: Kind, variant: str
+    ) -> Context:
+        """Gather what every message needs, whoever it is for."""
+        word, line = _exercise(wording, status)
+        host = urlsplit(self.public_url).hostname
+        return {
+            "kind": kind,
+            "variant": variant,
+            "language": wording.catalogue.language,
+            "status": status,
+            "identifier": "",
+            "alert_id": "",
+            "data": {},
+            "mark": word,
+            "mark_line": line,
+            "prefix": f"{word} - " if word else "",
+            "programme_title": wording.titled(rules.title),
+            "list_id": f"{rules.programme}.{host}",
+            "sent_text": mark(Slot.SENT_TEXT),
+            "own_link": mark(Slot.OWN_LINK),
+        }
+
+    def _cap_texts(self, context: Context) -> dict[str, str]:
+        """Render headline, description and instruction, which the other channels build on."""
+        texts = self._texts("cap", [f"{name}.txt" for name in _CAP_TEXTS], context)
+        words = {name: texts[f"{name}.txt"] for name in _CAP_TEXTS}
+        words["headline"] = _shortened(words["headline"], capdoc.LONGEST_HEADLINE)
+        return words
+
+    def _compose(self, channels: Iterable[Channel], contexts: Iterable[Context]) -> list[Rendition]:
+        return [
+            Rendition(
+                kind=context["kind"],
+                variant=context["variant"],
+                channel=channel.name,
+                language=context["language"],
+                form=composed.form,
+                media_type=composed.media_type,
+                body=_checked(composed.body),
+            )
+            for context, channel in product(contexts, channels)
+            for composed in channel.compose(
+                self._texts(channel.name, channel.templates, context), context
+            )
+        ]
+
+    def _texts(self, channel: str, files: Iterable[str], context: Context) -> dict[str, str]:
+        texts = {}
+        for file in files:
+            text = self.templates.render(
+                context["language"], channel, context["kind"], file, context
+            )
+            texts[file] = _tidy(text) if file.endswith(".txt") else text
+            _require_mark(texts[file], context["mark"], f"{channel}/{context['kind']}/{file}")
+        return texts
+
+    def _cap(self, subject: Subject, contexts: Sequence[Context]) -> Rendition:
+        """Give the CAP document of one message, every language in it."""
+        first = contexts[0]
+        envelope = capdoc.Envelope(
+            kind=first["kind"],
+            identifier=first["identifier"],
+            alert_id=subject.alert_id,
+            sender=self.sender,
+            web=first["link"],
+        )
+        texts = [
+            capdoc.Texts(
+                event=context["kind_title"],
+                note=context["mark_line"],
+                **{name: context[name] for name in ("language", *_CAP_TEXTS, "area")},
+            )
+            for context in contexts
+        ]
+        document = capdoc.from_alert(subject.alert, subject.rules, envelope, texts)
+        return Rendition(
+            kind=first["kind"],
+            variant=first["variant"],
+            channel=CAP_CHANNEL,
+            language=ALL_LANGUAGES,
+            form="cap",
+            media_type=MEDIA_TYPE,
+            body=_checked(to_xml(document)),
+        )
+
+
+def _changes(subject: Subject, alert: ChildAlert, wording: Wording) -> list[str]:
+    if subject.previous is None:
+        return []
+    return facts.changes(facts.allowed(subject.previous, subject.rules), alert, wording)
+
+
+def _exercise(wording: Wording, status: str) -> tuple[str, str]:
+    """Give the word and the sentence that mark what is not real; both empty when it is."""
+    if status == "actual":
+        return "", ""
+    word = wording.gettext("EXERCISE") if status == "exercise" else wording.gettext("TEST")
+    return word, wording.gettext("%(mark)s - this is not a real alert") % {"mark": word}
+
+
+def _require_mark(text: str, word: str, where: str) -> None:
+    """Hold every template, an operator's too, to beginning with the mark of an exercise."""
+    visible = re.sub(r"(?is)<head\b.*?</head>|<[^>]*>", " ", text).strip()
+    if not visible.startswith((word, fit_greek(word))):
+        raise ConfigError(f"templates {where}: must begin with {{{{ mark }}}} or {{{{ prefix }}}}")
+
+
+def _tidy(text: str) -> str:
+    """Give the lines without the blanks that template statements leave behind."""
+    lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines)
+
+
+def _shortened(text: str, length: int) -> str:
+    text = " ".join(text.split())
+    if len(text) <= length:
+        return text
+    return text[: length - 1].rsplit(" ", 1)[0].rstrip(" ,;-") + "…"
+
+
+def _checked(body: bytes) -> bytes:
+    split(body)  # raises on a marker outside the closed list of slots
+    return body
