@@ -91,7 +91,10 @@ def open_text(sealed: bytes, key: Sealer) -> tuple[bytes, str]:
 def read_head(conn: Connection) -> Head:
     """Give the end of the chain; raises ChainBroken when its mark is lost."""
     value = conn.scalar(select(marks.c.value).where(marks.c.name == HEAD))
-    return _parse(conn, value)
+    if value is None:
+        _expect_empty(conn)
+        return GENESIS
+    return _parse(value)
 
 
 def _append(conn: Connection, entry: Entry, says: Mapping[str, Any], at: datetime) -> int:
@@ -110,23 +113,27 @@ def _take_head(conn: Connection) -> Head:
     query = select(marks.c.value).where(marks.c.name == HEAD).with_for_update()
     value = conn.scalar(query)
     if value is None:
-        head = _parse(conn, None)
-        try:
-            with conn.begin_nested():
-                conn.execute(insert(marks).values(name=HEAD, value=str(head)))
-        except IntegrityError:  # another node has begun the chain meanwhile
-            value = conn.scalar(query)
-        else:
-            return head
-    return _parse(conn, value)
+        _begin_chain(conn)
+        value = conn.scalar(query)
+    return _parse(value)
 
 
-def _parse(conn: Connection, value: str | None) -> Head:
-    if value is None:
-        if conn.scalar(select(func.count()).select_from(audit)):
-            raise ChainBroken("the mark of the audit chain's end is missing")
-        return GENESIS
+def _begin_chain(conn: Connection) -> None:
     try:
-        return Head.parse(value)
+        with conn.begin_nested():
+            conn.execute(insert(marks).values(name=HEAD, value=str(GENESIS)))
+    except IntegrityError:  # another node has begun it meanwhile
+        return
+    _expect_empty(conn)
+
+
+def _expect_empty(conn: Connection) -> None:
+    if conn.scalar(select(func.count()).select_from(audit)):
+        raise ChainBroken("the mark of the audit chain's end is missing")
+
+
+def _parse(value: str | None) -> Head:
+    try:
+        return Head.parse(value or "")
     except ValueError:
         raise ChainBroken("the mark of the audit chain's end cannot be read") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from alertd.anchors import Anchor, Signer
 from alertd.core.audit import AttemptRow, Finding
@@ -98,6 +98,8 @@ def settle(conn: Connection, rows: Sequence[AttemptRow], at: datetime) -> int:
     seq = record_batch(conn, at=at, node="n1", rows=rows, counts=counts)
     names = [column.name for column in attempts.c if column.name not in ("id", "batch")]
     conn.execute(insert(attempts), [dict(zip(names, row, strict=True), batch=seq) for row in rows])
+    for delivery, *_, result, _, _, _, _ in rows:
+        conn.execute(update(deliveries).where(deliveries.c.id == delivery).values(state=result))
     return seq
 
 
@@ -167,10 +169,10 @@ def _one_alert(conn: Connection, key_id: str, at: datetime) -> None:
                 lane="sms/example",
                 priority=1,
                 language="el",
-                state="sent",
-                attempts=1,
+                state="queued",
+                attempts=0,
                 next_at=0,
-                handed_over=True,
+                handed_over=False,
                 repeat=False,
             )
         )
