@@ -20,6 +20,7 @@ __all__ = [
     "Channel",
     "Composed",
     "Message",
+    "Pace",
     "Prepared",
     "Receipt",
     "Report",
@@ -91,6 +92,15 @@ class Report:
     suppress: bool = False  # the address asked never to be written to again
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a channel may go."""
+
+    concurrency: int = 32  # messages in flight from one process
+    per_lane: int = 32  # of these, to one endpoint host or provider
+    rate_per_s: float | None = None  # messages a second over all processes and nodes
+
+
 class Channel(Protocol):
     """One medium. Opened and closed by `async with`; its Settings are `[channels.NAME]`.
 
@@ -100,6 +110,10 @@ class Channel(Protocol):
     name: ClassVar[str]
     Settings: ClassVar[type[BaseModel]]
     templates: ClassVar[tuple[str, ...]]  # files per language and kind: `text.txt`, `body.html`
+    idempotent: ClassVar[bool]  # receivers drop a repeat of the same delivery_id: retry at will
+
+    @property
+    def pace(self) -> Pace: ...
 
     def compose(self, texts: Mapping[str, str], context: Mapping[str, Any]) -> list[Composed]:
         """Make the bytes to be approved from the rendered `templates`; pure."""

@@ -1,10 +1,11 @@
 """The words of dispatch: a delivery, its attempts, and what an attempt's outcome leads to."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alertd.core.errors import Reason
+from alertd.core.retry import delay
 
 
 class State(StrEnum):
@@ -42,7 +43,8 @@ class Result(StrEnum):
     UNCERTAIN = "uncertain"  # handed over without an answer
     UNDELIVERABLE = "undeliverable"  # this address never
     CHANNEL_DOWN = "channel_down"  # our fault: counts as no attempt
-    RETURNED = "returned"  # given back untried: lane closed, shutdown
+    RETURNED = "returned"  # given back untried: lane busy, shutdown
+    EXPIRED = "expired"  # its deadline had passed: not tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +66,64 @@ class Next:
     state: State
     next_at: datetime | None = None
     reason: Reason | None = None
+
+
+class UncertainPolicy(StrEnum):
+    """What to do when nobody knows whether a message arrived."""
+
+    RETRY = "retry"  # the receiver drops repeats by the delivery's id: no harm in another try
+    RESEND = "resend"  # once, marked as a repeat: a child alert twice is better than none
+    HOLD = "hold"  # wait for the provider's report or an operator
+
+
+DEFECT_ATTEMPTS = 3  # an unforeseen exception may pass, but not for ever
+PATIENCE = timedelta(seconds=10)  # how long a provider's report may answer an uncertain send
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a delivery stands when an outcome comes in."""
+
+    attempts: int  # counting this one
+    repeat: bool  # an earlier attempt may have arrived already
+    deadline_at: datetime
+    now: datetime
+    jitter: float  # from 0 to 1, drawn by the caller
+
+
+def decide(outcome: Outcome, standing: Standing, policy: UncertainPolicy) -> Next:
+    """Give what becomes of a delivery; pure, so that every path can be tried."""
+    if (state := _DECIDED.get(outcome.result)) is not None:
+        return Next(state, reason=outcome.reason)
+    if outcome.result is Result.UNCERTAIN:
+        return _uncertain(outcome, standing, policy)
+    if outcome.reason is Reason.DEFECT and standing.attempts >= DEFECT_ATTEMPTS:
+        return Next(State.DEAD, reason=Reason.DEFECT)
+    return _again(outcome, standing)
+
+
+_DECIDED = {
+    Result.SENT: State.SENT,
+    Result.DELIVERED: State.DELIVERED,
+    Result.UNDELIVERABLE: State.DEAD,
+    Result.EXPIRED: State.EXPIRED,
+}
+
+
+def _again(outcome: Outcome, standing: Standing) -> Next:
+    pause = delay(max(standing.attempts, 1), standing.jitter, outcome.retry_after_s)
+    next_at = standing.now + pause
+    if next_at >= standing.deadline_at:
+        return Next(State.EXPIRED, reason=outcome.reason or Reason.EXPIRED)
+    return Next(State.QUEUED, next_at, outcome.reason)
+
+
+def _uncertain(outcome: Outcome, standing: Standing, policy: UncertainPolicy) -> Next:
+    if policy is UncertainPolicy.RETRY:
+        return _again(outcome, standing)
+    # Whoever held a lost lease may never have begun to send: nobody is to be missed.
+    first = outcome.reason is Reason.LEASE_EXPIRED or not standing.repeat
+    next_at = standing.now + PATIENCE
+    if policy is UncertainPolicy.RESEND and first and next_at < standing.deadline_at:
+        return Next(State.QUEUED, next_at, outcome.reason)
+    return Next(State.UNCERTAIN, standing.deadline_at, outcome.reason)

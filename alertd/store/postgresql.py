@@ -120,3 +120,18 @@ def _busy(error: Exception) -> Exception:
         if state == "25006":
             return StoreBusy("the database is read-only: a standby answers")
     return error
+
+
+# How the ledger's statements say what only PostgreSQL says so (see store.ledger).
+SQL = {
+    "skip_locked": "FOR UPDATE OF d SKIP LOCKED",
+    "share": "FOR SHARE",
+    "alone": "pg_try_advisory_xact_lock(hashtextextended(:name, 0))",
+    "false": "FALSE",
+    "channels": "(SELECT value FROM jsonb_array_elements_text(CAST(:names AS jsonb)) AS t(value))",
+    "ids": "(SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)) AS t(value))",
+    "rows": "jsonb_array_elements(CAST(:rows AS jsonb)) AS t(value)",
+    "int": "(value->>{n})::bigint",
+    "text": "(value->>{n})",
+    "bool": "(value->>{n})::boolean",
+}

@@ -149,3 +149,18 @@ def _begin(conn: Connection) -> None:
     # A write that began as a read can fail half-way with SQLITE_BUSY, whatever the timeout.
     writes = conn.get_execution_options().get("alertd_writes", False)
     conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+# How the ledger's statements say what only SQLite says so (see store.ledger).
+SQL = {
+    "skip_locked": "",  # the writer has the whole file
+    "share": "",
+    "alone": "1 WHERE :name IS NOT NULL",
+    "false": "0",
+    "channels": "(SELECT value FROM json_each(:names))",
+    "ids": "(SELECT value FROM json_each(:ids))",
+    "rows": "json_each(:rows)",
+    "int": "json_extract(value, '$[{n}]')",
+    "text": "json_extract(value, '$[{n}]')",
+    "bool": "json_extract(value, '$[{n}]')",
+}

@@ -1,0 +1,227 @@
+"""Puts the application together: plain code, read from top to bottom."""
+
+import asyncio
+import errno
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+from sqlalchemy import Connection, inspect
+
+from alertd import plugins
+from alertd.anchors import Anchor, FileTarget, Signer, Target, WebhookTarget, read_anchors
+from alertd.atlas import load_atlas
+from alertd.channel import Environment, Report
+from alertd.clock import Clock, system_clock
+from alertd.core.audit import GENESIS, Head
+from alertd.core.errors import ConfigError
+from alertd.ids import new_id
+from alertd.pipeline.render import Renderer
+from alertd.pipeline.reports import settle_reports
+from alertd.resources import home
+from alertd.rulebook import Rulebook
+from alertd.settings import Listener, Settings
+from alertd.store.schema import marks, to_micros
+from alertd.store.store import Store, open_store
+from alertd.templating import Templates
+from alertd.tools import Tools
+from alertd.vault import SECRET_SIZE, load_or_create_secret, open_vault
+from alertd.web.api import make_api_app
+from alertd.web.callbacks import Reports
+from alertd.web.public import make_public_app
+from alertd.workers.advance import AdvanceWorker
+from alertd.workers.anchor import Anchoring
+from alertd.workers.delivery import DeliveryWorker, Limits
+from alertd.workers.guard import end, guard
+from alertd.workers.running import RunningDispatches
+from alertd.workers.schedule import Duty, duties, schedule
+
+log = structlog.get_logger(__name__)
+
+EARLY_REPORT_S = 1.0  # a failure reported before its sending was settled is put again after
+
+
+class App:
+    """alertd in one process. `open` makes its tools; `serve` runs it until told to stop."""
+
+    def __init__(self, settings: Settings, tools: Tools, signer: Signer) -> None:
+        self.settings = settings
+        self.tools = tools
+        self.node = new_id(tools.clock())
+        self._signer = signer
+        self.ports: dict[str, int] = {}  # what is bound, by listener
+        self.ready = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Self]:
+        """Open databases and secrets, bring the schema up to date, load rules and channels.
+
+        Raises ConfigError. A new install makes its secrets; one that has a ledger must have them.
+        """
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(open_store(settings.database.url))
+            fresh = not await store.read(_has_schema)
+            master = load_or_create_secret(settings.keys.master_key_file, SECRET_SIZE, create=fresh)
+            seed = load_or_create_secret(settings.anchors.key_file, SECRET_SIZE, create=fresh)
+            await store.migrate()
+            vault = await stack.enter_async_context(open_vault(settings.keys.url, master))
+            channels = plugins.load(settings.channels, _environment(settings))
+            atlas = load_atlas(home("config") / "regions")
+            tools = Tools(
+                store=store,
+                vault=vault,
+                rulebook=Rulebook.load(settings.rulesets_dir or home("config") / "rulesets"),
+                atlas=atlas,
+                renderer=Renderer(
+                    channels=channels,
+                    atlas=atlas,
+                    public_url=settings.public_url,
+                    sender=settings.sender,
+                    templates=Templates(settings.templates_dir),
+                ),
+                channels=channels,
+                clock=clock,
+                public_url=settings.public_url,
+                install=settings.install,
+                sender=settings.sender,
+                end_deadline=timedelta(hours=settings.dispatch.end_deadline_h),
+            )
+            yield cls(settings, tools, Signer(seed))
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Serve and dispatch until `stop` is set, then drain within the deadline."""
+        async with AsyncExitStack() as stack:
+            for channel in self.tools.channels.values():
+                await stack.enter_async_context(channel)
+            reports = Reports(self._settle_reports)
+            await self._listen(stack, reports)
+            workers = self._delivery_workers()
+            sending = [guard(worker.run(), f"deliver-{n}") for n, worker in enumerate(workers)]
+            anchoring = self._anchoring()
+            others = [
+                guard(reports.run(), "reports"),
+                guard(AdvanceWorker(self.tools).run(), "advance"),
+                guard(anchoring.follow(), "anchor"),
+            ]
+            stack.push_async_callback(end, *others)
+            todo = duties(self.tools, self.node)
+            todo.append(Duty("anchor", self.settings.anchors.interval_s, anchoring.write))
+            scheduler = schedule(todo)
+            scheduler.start()
+            stack.callback(scheduler.shutdown, wait=False)
+            log.info("alertd.serving", node=self.node, **self.ports)
+            self.ready.set()
+            await stop.wait()
+            log.info("alertd.stopping", node=self.node)
+            for worker in workers:
+                worker.stop()
+            await asyncio.gather(*sending, return_exceptions=True)
+            await anchoring.write()
+
+    def _delivery_workers(self) -> list[DeliveryWorker]:
+        running = RunningDispatches(self.tools)
+        dispatch = self.settings.dispatch
+        limits = Limits(batch=dispatch.batch, lease_s=dispatch.lease_s, drain_s=dispatch.drain_s)
+        return [
+            DeliveryWorker(self.tools, channel, running, self.node, limits)
+            for channel in self.tools.channels.values()
+        ]
+
+    async def _settle_reports(self, reports: Sequence[Report]) -> None:
+        store, clock = self.tools.store, self.tools.clock
+        while reports:
+            now = to_micros(clock())
+            reports = await store.write(settle_reports, reports, node=self.node, now=now)
+            if reports:
+                await asyncio.sleep(EARLY_REPORT_S)
+
+    async def _listen(self, stack: AsyncExitStack, reports: Reports) -> None:
+        settings = self.settings
+        api = make_api_app(self.tools, body_bytes=settings.limits.body_bytes)
+        context = _tls(settings)
+        for name, app, listener in (
+            ("api", api, settings.api),
+            ("public", make_public_app(self.tools, reports), settings.public),
+        ):
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            self.ports[name] = await _bind(runner, name, listener, context)
+
+    def _anchoring(self) -> Anchoring:
+        anchors = self.settings.anchors
+        targets: list[Target] = []
+        if anchors.file:
+            targets.append(FileTarget(anchors.file))
+        if anchors.webhook:
+            targets.append(WebhookTarget(str(anchors.webhook)))
+        return Anchoring(
+            self.tools.store,
+            self._signer,
+            targets,
+            install=self.settings.install,
+            clock=self.tools.clock,
+            since=_last_anchor(anchors.file, self._signer),
+        )
+
+
+async def _bind(
+    runner: web.AppRunner, name: str, listener: Listener, context: ssl.SSLContext | None
+) -> int:
+    """Listen, and give the port; raises ConfigError when somebody else has it."""
+    site = web.TCPSite(runner, listener.host, listener.port, ssl_context=context)
+    try:
+        await site.start()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise ConfigError(f"{name}: cannot listen on {listener.host}: {error}") from None
+        raise ConfigError(
+            f"{name}.port: {listener.port} is taken on {listener.host}; "
+            "stop what listens there, or choose another port"
+        ) from None
+    port: int = runner.addresses[0][1]
+    return port
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls.cert is None or settings.tls.key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls.cert, settings.tls.key)
+    except (ssl.SSLError, OSError) as error:
+        raise ConfigError(f"tls: {settings.tls.cert} cannot be used: {error}") from None
+    return context
+
+
+def _environment(settings: Settings) -> Environment:
+    return Environment(
+        public_url=settings.public_url,
+        sender_domain=urlsplit(settings.public_url).hostname or "localhost",
+        allow_addresses=tuple(map(str, settings.outbound.allow_addresses)),
+    )
+
+
+def _last_anchor(path: Path | None, signer: Signer) -> Head:
+    """Give the last head that this install signed, so that only what came after is replayed."""
+    if path is None or not path.exists():
+        return GENESIS
+    with path.open(encoding="utf-8") as lines:
+        signed = [
+            anchor
+            for anchor in read_anchors(lines)
+            if isinstance(anchor, Anchor) and signer.verifier.holds(anchor)
+        ]
+    return signed[-1].head if signed else GENESIS
+
+
+def _has_schema(conn: Connection) -> bool:
+    return inspect(conn).has_table(marks.name)

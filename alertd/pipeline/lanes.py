@@ -1,0 +1,171 @@
+"""Lanes: a channel, and within it each endpoint host, with its rate and its circuit.
+
+One dead or slow lane delays nobody else. What is known of a lane stands in the database, so
+it holds over all processes and nodes together.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, update
+
+from alertd.core.errors import Reason
+from alertd.store.ledger import statement
+from alertd.store.schema import lanes
+
+SECOND = 1_000_000  # microseconds
+OPEN, PAUSED, CLOSED = "open", "paused", "closed"  # paused: by us, for a while; closed: by hand
+TRIP_AFTER = 20  # failures in a row, without a success between
+PAUSE_FIRST_S, PAUSE_MAX_S = 5, 60  # the circuit's pause, doubled each time it trips again
+DOWN_FIRST_S, DOWN_MAX_S = 30, 300  # when our own credentials or quota are at fault
+BURST_S = 1  # a lane that was idle may send this much at once
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    state: str
+    until: int
+    failures: int
+
+    def barred_until(self, now: int) -> int | None:
+        """Give when this lane may be tried again, or None when it may be now."""
+        if self.state == CLOSED:
+            return now + 30 * SECOND
+        return self.until if self.state == PAUSED and self.until > now else None
+
+    @property
+    def on_probation(self) -> bool:
+        """Its circuit was open and no send has succeeded since: try it with a few."""
+        return self.failures >= TRIP_AFTER
+
+
+@dataclass(slots=True)
+class LaneNews:
+    """What a batch of outcomes says about one lane."""
+
+    channel: str
+    succeeded: bool = False
+    failures: int = 0  # since the last success
+    down: Reason | None = None
+
+
+def troubled(conn: Connection, channel: str) -> dict[str, Lane]:
+    """Give the lanes of a channel that are not simply open."""
+    rows = conn.execute(
+        select(lanes.c.lane, lanes.c.state, lanes.c.until, lanes.c.failures).where(
+            lanes.c.channel == channel, (lanes.c.state != OPEN) | (lanes.c.failures > 0)
+        )
+    )
+    return {row.lane: Lane(row.state, row.until, row.failures) for row in rows}
+
+
+_ENSURE = """
+INSERT INTO lanes (lane, channel, state, reason, until, failures, tokens, tokens_at)
+VALUES (:lane, :channel, 'open', '', 0, 0, 0, 0) ON CONFLICT (lane) DO NOTHING
+"""
+
+
+def _ensure(conn: Connection, lane: str, channel: str) -> None:
+    conn.execute(statement(conn, _ENSURE), {"lane": lane, "channel": channel})
+
+
+def take_tokens(conn: Connection, channel: str, rate: float | None, wanted: int, now: int) -> int:
+    """Give how many of `wanted` the channel's rate (messages a second) allows now.
+
+    A token bucket in the channel's own row, locked to the end of the transaction: the rate
+    holds over all nodes together.
+    """
+    if rate is None or not wanted:
+        return wanted
+    row = _bucket(conn, channel, now)
+    full = int(max(rate * BURST_S, 1) * 1000)
+    earned = int((now - row.tokens_at) * rate / 1000)  # microseconds to thousandths of a message
+    tokens: int = min(full, row.tokens + max(earned, 0))
+    granted: int = min(wanted, tokens // 1000)
+    conn.execute(
+        update(lanes)
+        .where(lanes.c.lane == channel)
+        .values(tokens=tokens - granted * 1000, tokens_at=now)
+    )
+    return granted
+
+
+def give_back(conn: Connection, channel: str, count: int) -> None:
+    """Return tokens that were granted but not needed."""
+    if count:
+        conn.execute(
+            update(lanes)
+            .where(lanes.c.lane == channel)
+            .values(tokens=lanes.c.tokens + count * 1000)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    tokens: int
+    tokens_at: int
+
+
+def _bucket(conn: Connection, channel: str, now: int) -> _Bucket:
+    query = (
+        select(lanes.c.tokens, lanes.c.tokens_at).where(lanes.c.lane == channel).with_for_update()
+    )
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        _ensure(conn, channel, channel)
+        row = conn.execute(query).one()
+    return _Bucket(row.tokens, row.tokens_at or now - SECOND)
+
+
+def learn(
+    conn: Connection, news: Mapping[str, LaneNews], now: int
+) -> list[tuple[str, Reason, int]]:
+    """Take in what a batch said of its lanes; gives those paused now: lane, why, until when."""
+    paused = []
+    for lane in sorted(news):
+        heard = news[lane]
+        query = select(lanes).where(lanes.c.lane == lane).with_for_update()
+        row = conn.execute(query).one_or_none()
+        if row is None:
+            _ensure(conn, lane, heard.channel)
+            row = conn.execute(query).one()
+        if row.state == CLOSED:
+            continue
+        failures = heard.failures if heard.succeeded else row.failures + heard.failures
+        pause_s = _pause_s(failures, heard)
+        values: dict[str, object] = {"failures": failures, "state": OPEN, "reason": ""}
+        if pause_s:
+            why = heard.down or Reason.SERVER_ERROR
+            until = now + pause_s * SECOND
+            values |= {"state": PAUSED, "reason": why, "until": until}
+            if row.state != PAUSED or row.until <= now:
+                paused.append((lane, why, until))
+        conn.execute(update(lanes).where(lanes.c.lane == lane).values(values))
+    return paused
+
+
+def _pause_s(failures: int, heard: LaneNews) -> int:
+    if heard.down:
+        return min(DOWN_MAX_S, DOWN_FIRST_S * 2 ** min(failures // TRIP_AFTER, 10))
+    if failures >= TRIP_AFTER and not heard.succeeded:
+        return min(PAUSE_MAX_S, PAUSE_FIRST_S * 2 ** min(failures // TRIP_AFTER - 1, 10))
+    return 0
+
+
+def set_state(conn: Connection, lane: str, channel: str, state: str) -> None:
+    """Close a lane by hand, or open it again with a clean record."""
+    _ensure(conn, lane, channel)
+    conn.execute(
+        update(lanes)
+        .where(lanes.c.lane == lane)
+        .values(state=state, reason="", until=0, failures=0)
+    )
+
+
+def lanes_of(conn: Connection, names: Iterable[str]) -> dict[str, Lane]:
+    rows = conn.execute(
+        select(lanes.c.lane, lanes.c.state, lanes.c.until, lanes.c.failures).where(
+            lanes.c.lane.in_(list(names))
+        )
+    )
+    return {row.lane: Lane(row.state, row.until, row.failures) for row in rows}

@@ -1,0 +1,294 @@
+"""The hot statements: lease, settle, expand. Each is one statement for a whole batch.
+
+They are written once as text; what the two databases say differently comes from the `SQL`
+table of sqlite.py and postgresql.py. A batch travels as one JSON array of rows.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from sqlalchemy import Connection, TextClause, text
+
+from alertd.core.audit import AttemptRow
+from alertd.core.delivery import State
+from alertd.store import postgresql, sqlite
+
+DIALECTS: dict[str, dict[str, str]] = {"sqlite": sqlite.SQL, "postgresql": postgresql.SQL}
+
+WAITING = State.QUEUED  # progress counts leased rows as queued: they are not done either
+ProgressKey = tuple[int, str, str]  # dispatch, channel, state
+
+
+@dataclass(slots=True, kw_only=True)
+class Leased:
+    """A delivery in this process's hands, with what is needed to attempt it."""
+
+    id: int
+    dispatch_id: int
+    address_id: int
+    channel: str
+    lane: str
+    language: str
+    attempts: int
+    repeat: bool
+    address: str = field(repr=False)
+    secret: bytes | None = field(repr=False)
+    suppressed: bool
+    first_id: int | None = None  # the delivery that began the thread, where this one follows it
+
+
+@dataclass(slots=True, kw_only=True)
+class Change:
+    """What becomes of one delivery. `state` SENT gives way to a report that it arrived."""
+
+    id: int
+    was: State
+    state: State
+    next_at: int
+    attempts: int
+    handed_over: bool = False
+    repeat: bool = False
+    provider_ref: str | None = None
+    reason: str | None = None
+    sent_at: int | None = None
+    delivered_at: int | None = None
+
+    def row(self) -> list[object]:
+        return [
+            self.id,
+            self.was,
+            self.state,
+            self.next_at,
+            self.attempts,
+            self.handed_over,
+            self.repeat,
+            self.provider_ref,
+            self.reason,
+            self.sent_at,
+            self.delivered_at,
+        ]
+
+
+_LEASED = """
+SELECT d.id, d.dispatch_id, d.address_id, d.channel, d.lane, d.language, d.attempts, d.repeat,
+       a.address, a.secret, a.suppressed_at IS NOT NULL AS suppressed
+FROM deliveries d JOIN addresses a ON a.id = d.address_id
+"""
+
+_DUE = (
+    _LEASED
+    + """
+WHERE d.state = 'queued' AND d.channel = :channel AND d.priority = :priority
+  AND d.next_at <= :now
+ORDER BY d.next_at DESC LIMIT :limit {skip_locked}
+"""
+)
+
+_LOST = (
+    _LEASED
+    + """
+WHERE d.state = 'leased' AND d.next_at < :now
+ORDER BY d.next_at LIMIT :limit {skip_locked}
+"""
+)
+
+_TAKE = """
+UPDATE deliveries SET state = 'leased', lease = :lease, next_at = :until WHERE id IN {ids}
+"""
+
+_OPEN = """
+SELECT id, "references" <> '' AS follows FROM dispatches
+WHERE id IN {ids} AND stopped_at IS NULL {share}
+"""
+
+_FIRST = """
+SELECT d.id, min(o.id) FROM deliveries d
+JOIN dispatches dp ON dp.id = d.dispatch_id
+JOIN dispatches earlier ON earlier.alert_id = dp.alert_id AND earlier.id < dp.id
+                       AND earlier.kind IN ('alert', 'update')
+JOIN deliveries o ON o.dispatch_id = earlier.id AND o.address_id = d.address_id AND o.handed_over
+WHERE d.id IN {ids} GROUP BY d.id
+"""
+
+_CHANGE = """
+WITH r AS (
+  SELECT {id} AS id, {was} AS was, {state} AS state, {next_at} AS next_at, {attempts} AS attempts,
+         {handed_over} AS handed_over, {repeat} AS repeat, {provider_ref} AS provider_ref,
+         {reason} AS reason, {sent_at} AS sent_at, {delivered_at} AS delivered_at
+  FROM {rows}
+)
+UPDATE deliveries SET
+  state = CASE WHEN r.state = 'sent' AND deliveries.delivered_at IS NOT NULL
+               THEN 'delivered' ELSE r.state END,
+  next_at = r.next_at,
+  lease = NULL,
+  attempts = r.attempts,
+  handed_over = (deliveries.handed_over OR r.handed_over),
+  repeat = r.repeat,
+  provider_ref = COALESCE(r.provider_ref, deliveries.provider_ref),
+  reason = r.reason,
+  sent_at = COALESCE(deliveries.sent_at, r.sent_at),
+  delivered_at = COALESCE(deliveries.delivered_at, r.delivered_at)
+FROM r
+WHERE deliveries.id = r.id AND deliveries.state = r.was
+  AND (:lease = '' OR deliveries.lease = :lease)
+RETURNING deliveries.id, deliveries.state
+"""
+_CHANGE_FIELDS = {
+    "id": "int",
+    "was": "text",
+    "state": "text",
+    "next_at": "int",
+    "attempts": "int",
+    "handed_over": "bool",
+    "repeat": "bool",
+    "provider_ref": "text",
+    "reason": "text",
+    "sent_at": "int",
+    "delivered_at": "int",
+}
+
+_ATTEMPTS = """
+INSERT INTO attempts (delivery_id, number, started_at, finished_at, result, reason, detail,
+                      provider_ref, node, batch)
+SELECT {delivery_id}, {number}, {started_at}, {finished_at}, {result}, {reason}, {detail},
+       {provider_ref}, {node}, :batch
+FROM {rows}
+"""
+_ATTEMPT_FIELDS = {
+    "delivery_id": "int",
+    "number": "int",
+    "started_at": "int",
+    "finished_at": "int",
+    "result": "text",
+    "reason": "text",
+    "detail": "text",
+    "provider_ref": "text",
+    "node": "text",
+}
+
+_PROGRESS = """
+INSERT INTO progress (dispatch_id, channel, state, count, first_at, last_at)
+VALUES (:dispatch_id, :channel, :state, :count, :at, :at)
+ON CONFLICT (dispatch_id, channel, state) DO UPDATE SET
+  count = progress.count + excluded.count,
+  first_at = CASE WHEN progress.first_at < excluded.first_at THEN progress.first_at
+                  ELSE excluded.first_at END,
+  last_at = CASE WHEN progress.last_at > excluded.last_at THEN progress.last_at
+                 ELSE excluded.last_at END
+"""
+
+
+@cache
+def _statement(dialect: str, template: str, fields: tuple[tuple[str, str], ...] = ()) -> TextClause:
+    says = DIALECTS[dialect]
+    named = {name: says[kind].format(n=n) for n, (name, kind) in enumerate(fields)}
+    return text(template.format(**says, **named))
+
+
+def statement(
+    conn: Connection, template: str, fields: Mapping[str, str] | None = None
+) -> TextClause:
+    """Give `template` as this database says it; `fields` names a JSON row's places in order."""
+    return _statement(conn.dialect.name, template, tuple((fields or {}).items()))
+
+
+def due(conn: Connection, *, channel: str, priority: int, now: int, limit: int) -> list[Leased]:
+    """Give what is due, the latest first: a new alert overtakes a running million."""
+    values = {"channel": channel, "priority": priority, "now": now, "limit": limit}
+    return _leased(conn, _DUE, values)
+
+
+def take(conn: Connection, ids: Iterable[int], *, lease: str, until: int) -> None:
+    """Lease these rows, which `due` has just locked, until the instant `until`."""
+    values = {"ids": json.dumps(list(ids)), "lease": lease, "until": until}
+    conn.execute(statement(conn, _TAKE), values)
+
+
+def still_open(conn: Connection, dispatch_ids: Iterable[int]) -> dict[int, bool]:
+    """Give those that are not stopped, and keep them from being stopped in this transaction.
+
+    The value tells whether a dispatch follows an earlier message of its alert.
+    """
+    ids = json.dumps(sorted(set(dispatch_ids)))
+    return {row.id: bool(row.follows) for row in conn.execute(statement(conn, _OPEN), {"ids": ids})}
+
+
+def first_messages(conn: Connection, ids: Iterable[int]) -> dict[int, int]:
+    """Give, per delivery, the first one that reached the same address about the same alert."""
+    values = {"ids": json.dumps(list(ids))}
+    return dict(conn.execute(statement(conn, _FIRST), values).tuples().all())
+
+
+def change(conn: Connection, changes: Sequence[Change], *, lease: str = "") -> dict[int, str]:
+    """Apply what still holds and give the state each changed delivery came to.
+
+    A row that is no longer in the state it `was` in, or no longer under `lease`, stays as it
+    is: whoever took it over accounts for it.
+    """
+    rows = json.dumps([change.row() for change in changes])
+    query = statement(conn, _CHANGE, _CHANGE_FIELDS)
+    return dict(conn.execute(query, {"rows": rows, "lease": lease}).tuples().all())
+
+
+def add_attempts(conn: Connection, rows: Sequence[AttemptRow], batch: int) -> None:
+    """Store what the audit entry `batch` covers."""
+    if rows:
+        query = statement(conn, _ATTEMPTS, _ATTEMPT_FIELDS)
+        conn.execute(query, {"rows": json.dumps(rows), "batch": batch})
+
+
+def add_progress(conn: Connection, counts: Mapping[ProgressKey, int], at: int) -> None:
+    """Add to the counters; in one order everywhere, so that two transactions cannot deadlock."""
+    query = statement(conn, _PROGRESS)
+    for (dispatch_id, channel, state), count in sorted(counts.items()):
+        if count:
+            values = {"dispatch_id": dispatch_id, "channel": channel, "state": state}
+            conn.execute(query, {**values, "count": count, "at": at})
+
+
+def moved(
+    counts: Counter[ProgressKey], dispatch_id: int, channel: str, was: str, state: str
+) -> None:
+    """Note in `counts` that one delivery went from `was` to `state`."""
+    before = WAITING if was == State.LEASED else was
+    after = WAITING if state == State.LEASED else state
+    if before != after:
+        counts[dispatch_id, channel, before] -= 1
+        counts[dispatch_id, channel, after] += 1
+
+
+def alone(conn: Connection, name: str) -> bool:
+    """Tell whether this transaction is the only one now that asked for `name`; never waits."""
+    return bool(conn.execute(statement(conn, "SELECT {alone}"), {"name": name}).scalar())
+
+
+def as_json(values: Sequence[object]) -> str:
+    return json.dumps(list(values))
+
+
+def reclaim(conn: Connection, now: int, limit: int) -> list[Leased]:
+    """Give deliveries whose lease ran out, locked: whoever held them is dead, or too late."""
+    return _leased(conn, _LOST, {"now": now, "limit": limit})
+
+
+def _leased(conn: Connection, template: str, values: Mapping[str, object]) -> list[Leased]:
+    return [
+        Leased(
+            id=row[0],
+            dispatch_id=row[1],
+            address_id=row[2],
+            channel=row[3],
+            lane=row[4],
+            language=row[5],
+            attempts=row[6],
+            repeat=bool(row[7]),
+            address=row[8],
+            secret=row[9],
+            suppressed=bool(row[10]),
+        )
+        for row in conn.execute(statement(conn, template), values)
+    ]

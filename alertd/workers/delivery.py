@@ -1,0 +1,363 @@
+"""Sends what is due on one channel: lease a batch, send many at once, settle in groups.
+
+Leasing and settling share one transaction. What is leased, in flight or unsettled is bounded;
+a lane that is slow or dead fills its own places and no others.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from alertd.channel import Channel, Message, Prepared
+from alertd.core.audit import AttemptRow
+from alertd.core.delivery import Next, Outcome, Result, Standing, State, UncertainPolicy, decide
+from alertd.core.errors import (
+    ChannelDown,
+    Reason,
+    SendError,
+    StoreError,
+    Throttled,
+    Uncertain,
+    Undeliverable,
+)
+from alertd.core.rendition import Slot
+from alertd.ownlinks import own_token
+from alertd.pipeline.deliver import UNTRIED, Settled, Want, changed, lease, settle
+from alertd.pipeline.dispatch import DELIVERIES
+from alertd.pipeline.reports import delivery_ref
+from alertd.store.ledger import Leased
+from alertd.store.schema import to_micros
+from alertd.tools import Tools
+from alertd.workers.running import NotApproved, Running, RunningDispatches
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 1.0  # a wake-up may be lost
+GROUP_S = 0.02  # how long the last outcomes of a burst wait for company
+STORE_PAUSE_S = 1.0  # between tries while the database is away
+BUSY_LANE_S = 1  # how long what a full lane cannot take is put off
+BLOCKED_S = 60  # how long a dispatch whose bytes were not approved is put off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one process may hold of one channel."""
+
+    batch: int = 500
+    lease_s: float = 60
+    drain_s: float = 20
+
+
+@dataclass(slots=True)
+class InHand:
+    """A delivery and the moment after which somebody else may have taken it over."""
+
+    leased: Leased
+    lost_at: float  # on the monotonic clock
+
+
+class DeliveryWorker:
+    """One channel's sending in one process."""
+
+    def __init__(
+        self, tools: Tools, channel: Channel, running: RunningDispatches, node: str, limits: Limits
+    ) -> None:
+        self._tools = tools
+        self._channel = channel
+        self._pace = channel.pace
+        self._running = running
+        self._node = node
+        self._limits = limits
+        self._policy = UncertainPolicy.RETRY if channel.idempotent else UncertainPolicy.RESEND
+        self._ready: deque[InHand] = deque()
+        self._busy: Counter[str] = Counter()  # in flight per lane
+        self._parked: dict[str, deque[InHand]] = {}  # wait for a place in their lane
+        self._in_flight = 0
+        self._outcomes: list[Settled] = []
+        self._turn = tools.store.listen(DELIVERIES)
+        self._more = asyncio.Condition()
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Work until `stop`; then wait for what is in flight and give the rest back."""
+        senders = [
+            asyncio.create_task(self._send_always(), name=f"send-{self._channel.name}-{n}")
+            for n in range(self._pace.concurrency)
+        ]
+        try:
+            while not self._stopping:
+                await self._cycle()
+            await self._drain()
+        finally:
+            for sender in senders:
+                sender.cancel()
+            await asyncio.gather(*senders, return_exceptions=True)
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._turn.set()
+
+    # --- leasing and settling ----------------------------------------------------------------
+
+    async def _cycle(self) -> None:
+        self._turn.clear()
+        outcomes, self._outcomes = self._outcomes, []
+        room = self._room()
+        if outcomes or room:
+            taken = await self._settle_and_lease(outcomes, room)
+            if taken:
+                await self._take_in(taken)
+            if len(taken) == room and room:
+                return
+        await self._wait()
+
+    def _room(self) -> int:
+        """Give how many more to lease: none until half of the batch is through."""
+        held = len(self._ready) + self._in_flight + sum(map(len, self._parked.values()))
+        room = max(self._limits.batch, 2 * self._pace.concurrency) - held
+        return room if room >= self._limits.batch // 2 else 0
+
+    async def _wait(self) -> None:
+        """Until there is a reason for a transaction: a group to settle, a wake-up, a poll."""
+        patience = GROUP_S if self._outcomes or self._in_flight else POLL_S
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._turn.wait(), patience)
+
+    async def _settle_and_lease(self, outcomes: Sequence[Settled], room: int) -> list[InHand]:
+        """Write the group and take the next one; while the database is away, keep it and wait."""
+        while True:
+            now = self._tools.clock()
+            began = time.monotonic()
+            want = Want(
+                channel=self._channel.name,
+                lease=self._node,
+                now=to_micros(now),
+                until=to_micros(now + timedelta(seconds=self._limits.lease_s)),
+                limit=0 if self._stopping else room,
+                rate=self._pace.rate_per_s,
+            )
+            write = asyncio.ensure_future(
+                self._tools.store.write(_settle_and_lease, outcomes, want, self._node)
+            )
+            try:
+                written, taken = await asyncio.shield(write)
+            except StoreError as error:
+                log.error(
+                    "ledger.away", channel=self._channel.name, held=len(outcomes), why=str(error)
+                )
+                await asyncio.sleep(STORE_PAUSE_S)
+                continue
+            if outcomes:
+                self._tell(outcomes, written)
+            lost_at = began + self._limits.lease_s
+            return [InHand(leased, lost_at) for leased in taken]
+
+    def _tell(self, outcomes: Sequence[Settled], written: int) -> None:
+        results = Counter(str(settled.result) for settled in outcomes)
+        log.info(
+            "deliveries.settled",
+            channel=self._channel.name,
+            node=self._node,
+            lost=len(outcomes) - written,
+            **results,
+        )
+
+    async def _take_in(self, taken: Sequence[InHand]) -> None:
+        async with self._more:
+            self._ready.extend(taken)
+            self._more.notify(len(taken))
+
+    async def _drain(self) -> None:
+        """Let what is in flight end, within the deadline; give back what was not begun."""
+        self._return(list(self._ready) + [hand for lane in self._parked.values() for hand in lane])
+        self._ready.clear()
+        self._parked.clear()
+        deadline = time.monotonic() + self._limits.drain_s
+        while self._in_flight and (left := deadline - time.monotonic()) > 0:
+            self._turn.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._turn.wait(), min(left, GROUP_S))
+        outcomes, self._outcomes = self._outcomes, []
+        if outcomes:
+            async with asyncio.timeout(max(deadline - time.monotonic(), 1)):
+                await self._settle_and_lease(outcomes, 0)
+
+    # --- sending -----------------------------------------------------------------------------
+
+    async def _send_always(self) -> None:
+        while True:
+            hand = await self._next()
+            lane = hand.leased.lane
+            try:
+                settled = await self._attempt(hand)
+            finally:
+                self._in_flight -= 1
+                self._busy[lane] -= 1
+                self._unpark(lane)
+            if settled is not None:
+                self._outcomes.append(settled)
+            if len(self._outcomes) >= self._limits.batch // 2 or not self._ready:
+                self._turn.set()
+
+    async def _next(self) -> InHand:
+        while True:
+            while not self._ready:
+                async with self._more:
+                    await self._more.wait_for(lambda: bool(self._ready))
+            hand = self._ready.popleft()
+            lane = hand.leased.lane
+            if self._busy[lane] < self._pace.per_lane:
+                self._busy[lane] += 1
+                self._in_flight += 1
+                return hand
+            self._park(hand)
+
+    def _park(self, hand: InHand) -> None:
+        """Let it wait for its lane; what would only fill our hands goes back to the queue."""
+        parked = self._parked.setdefault(hand.leased.lane, deque())
+        if len(parked) < self._pace.per_lane:
+            parked.append(hand)
+        else:
+            self._return([hand], after_s=BUSY_LANE_S)
+
+    def _unpark(self, lane: str) -> None:
+        if parked := self._parked.get(lane):
+            self._ready.appendleft(parked.popleft())
+            if not parked:
+                del self._parked[lane]
+        elif not self._busy[lane]:
+            del self._busy[lane]
+
+    def _return(self, hands: Sequence[InHand], after_s: float = 0) -> None:
+        outcome = Outcome(Result.RETURNED)
+        now = self._tools.clock()
+        following = Next(State.QUEUED, now + timedelta(seconds=after_s))
+        for hand in hands:
+            change = changed(hand.leased, outcome, following, to_micros(now))
+            self._outcomes.append(
+                Settled(leased=hand.leased, change=change, attempt=None, result=outcome.result)
+            )
+
+    async def _attempt(self, hand: InHand) -> Settled | None:
+        """Try one delivery; None when its lease is lost: whoever has it now accounts for it."""
+        leased = hand.leased
+        started = self._tools.clock()
+        try:
+            running = await self._running.get(leased.dispatch_id)
+        except NotApproved as error:
+            log.critical("dispatch.not_approved", dispatch=leased.dispatch_id, why=str(error))
+            self._return([hand], after_s=BLOCKED_S)
+            return None
+        except StoreError:
+            self._return([hand], after_s=STORE_PAUSE_S)
+            return None
+        if time.monotonic() > hand.lost_at - self._limits.lease_s / 2:
+            self._return([hand])  # it waited too long in our hands to be begun now
+            return None
+        if started >= running.deadline_at:
+            outcome = Outcome(Result.EXPIRED, Reason.EXPIRED)
+        else:
+            outcome = await self._send(leased, running)
+        return self._settled(leased, running, outcome, to_micros(started))
+
+    async def _send(self, leased: Leased, running: Running) -> Outcome:
+        prepared = running.choose(leased.channel, leased.language)
+        if prepared is None:
+            return Outcome(Result.UNDELIVERABLE, Reason.REJECTED, "no rendition")
+        try:
+            receipt = await self._channel.send(self._message(leased, running, prepared))
+        except SendError as error:
+            return _outcome(error)
+        except Exception as error:
+            log.exception("channel.defect", channel=leased.channel, delivery=leased.id)
+            return Outcome(Result.UNSENT, Reason.DEFECT, type(error).__name__[:100])
+        result = Result.DELIVERED if receipt.state == "delivered" else Result.SENT
+        return Outcome(result, None, receipt.detail, receipt.provider_ref)
+
+    def _message(self, leased: Leased, running: Running, prepared: Prepared) -> Message:
+        master = self._tools.vault.master
+        own_link = ""
+        if Slot.OWN_LINK in prepared.parts:
+            token = own_token(master, leased.address_id, leased.address)
+            own_link = f"{self._tools.public_url}/s/{token}"
+        thread = "" if leased.first_id is None else delivery_ref(running.alert_id, leased.first_id)
+        return Message(
+            delivery_id=delivery_ref(running.alert_id, leased.id),
+            address=leased.address,
+            prepared=prepared,
+            own_link=own_link,
+            sent_at=running.sent_at,
+            deadline_at=running.deadline_at,
+            now=self._tools.clock(),
+            attempt=leased.attempts + 1,
+            repeat=leased.repeat,
+            secret=master.open(leased.secret).decode() if leased.secret else "",
+            thread=thread,
+            exercise=running.exercise,
+        )
+
+    def _settled(self, leased: Leased, running: Running, outcome: Outcome, started: int) -> Settled:
+        now = self._tools.clock()
+        tried = outcome.result not in UNTRIED
+        standing = Standing(
+            attempts=leased.attempts + tried,
+            repeat=leased.repeat,
+            deadline_at=running.deadline_at,
+            now=now,
+            jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
+        )
+        finished = to_micros(now)
+        change = changed(leased, outcome, decide(outcome, standing, self._policy), finished)
+        attempt: AttemptRow | None = None
+        if tried:
+            attempt = (
+                leased.id,
+                change.attempts,
+                started,
+                finished,
+                outcome.result,
+                outcome.reason or "",
+                outcome.detail[:100],
+                outcome.provider_ref[:100],
+                self._node,
+            )
+        return Settled(
+            leased=leased,
+            change=change,
+            attempt=attempt,
+            result=outcome.result,
+            suppress=outcome.suppress,
+        )
+
+
+_RESULTS: dict[type[SendError], Result] = {
+    Uncertain: Result.UNCERTAIN,
+    Undeliverable: Result.UNDELIVERABLE,
+    ChannelDown: Result.CHANNEL_DOWN,
+}
+
+
+def _outcome(error: SendError) -> Outcome:
+    """Give what a channel's error means for the delivery."""
+    return Outcome(
+        _RESULTS.get(type(error), Result.UNSENT),
+        error.reason,
+        error.detail,
+        retry_after_s=error.retry_after_s if isinstance(error, Throttled) else None,
+        suppress=isinstance(error, Undeliverable) and error.suppress,
+    )
+
+
+def _settle_and_lease(
+    conn: Connection, outcomes: Sequence[Settled], want: Want, node: str
+) -> tuple[int, list[Leased]]:
+    written = settle(conn, outcomes, node=node, now=want.now) if outcomes else 0
+    return written, lease(conn, want) if want.limit else []

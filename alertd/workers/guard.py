@@ -1,0 +1,32 @@
+"""Named background tasks whose failure is loud at once."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+def guard(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    """Start `work` as a task; a failure is logged when it happens, not when it is awaited."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_tell)
+    return task
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    if task.cancelled():
+        return
+    if (error := task.exception()) is not None:
+        log.critical(
+            "task.failed", task=task.get_name(), error=type(error).__name__, exc_info=error
+        )
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks and wait until they are gone."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

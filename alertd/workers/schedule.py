@@ -1,0 +1,78 @@
+"""The periodic duties, driven by APScheduler.
+
+Each duty is a transaction that changes what is due and nothing else, so it may run on every
+node at once. Due retries are no duty: the ledger is the queue, and the lease query finds them.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from alertd.core.delivery import UncertainPolicy
+from alertd.core.errors import StoreError
+from alertd.pipeline.ask import remind
+from alertd.pipeline.deliver import give_up, reclaim
+from alertd.pipeline.expire import expire, warn
+from alertd.store.schema import to_micros
+from alertd.tools import Tools
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    name: str
+    every_s: float
+    do: Callable[[], Awaitable[Any]]
+
+    async def run(self) -> None:
+        """Do it once; a failure is loud and does not keep the next turn from coming."""
+        try:
+            await self.do()
+        except StoreError as error:
+            log.warning("duty.postponed", duty=self.name, why=str(error))
+        except Exception as error:
+            log.exception("duty.failed", duty=self.name, error=type(error).__name__)
+
+
+def duties(tools: Tools, node: str) -> list[Duty]:
+    """Give what has to be looked after, and how often."""
+    policies = {
+        name: UncertainPolicy.RETRY if channel.idempotent else UncertainPolicy.RESEND
+        for name, channel in tools.channels.items()
+    }
+
+    async def take_back() -> None:
+        now = to_micros(tools.clock())
+        while await tools.store.write(reclaim, policies, node=node, now=now):
+            pass
+
+    async def close_uncertain() -> None:
+        await tools.store.write(give_up, node=node, now=to_micros(tools.clock()))
+
+    return [
+        Duty("lost leases", 2, take_back),
+        Duty("uncertain deliveries", 30, close_uncertain),
+        Duty("expiry", 5, lambda: expire(tools)),
+        Duty("expiry warnings", 60, lambda: warn(tools)),
+        Duty("reminders", 15, lambda: remind(tools)),
+    ]
+
+
+def schedule(todo: list[Duty]) -> AsyncIOScheduler:
+    """Give a scheduler that runs each duty in its turn, never twice at once; start it yourself."""
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    for duty in todo:
+        scheduler.add_job(
+            duty.run,
+            "interval",
+            seconds=duty.every_s,
+            name=duty.name,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+    return scheduler
