@@ -14,7 +14,7 @@ import aiosmtplib
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from alertd import mime
-from alertd.channel import Composed, Environment, Message, Receipt, Slot
+from alertd.channel import Composed, Environment, Message, Pace, Receipt, Slot
 from alertd.core.errors import (
     ChannelDown,
     ConfigError,
@@ -53,7 +53,7 @@ class EmailSettings(BaseModel):
     sender: str = Field(description="The address that messages come from.")
     sender_name: str = Field(default="", description="The name shown beside it.")
     list_id: str | None = Field(
-        default=None, description="The list's name for List-Id; by default alerts.<sender domain>."
+        default=None, description="The list's name for List-Id; by default the programme's."
     )
     concurrency: Annotated[int, Field(ge=1, le=32)] = Field(
         default=6, description="Connections kept to the server, each with one message at a time."
@@ -80,6 +80,7 @@ class EmailChannel:
     name: ClassVar[str] = "email"
     Settings: ClassVar[type[BaseModel]] = EmailSettings
     templates: ClassVar[tuple[str, ...]] = ("subject.txt", "body.txt", "body.html")
+    idempotent: ClassVar[bool] = False  # many mailboxes show one Message-ID once, but not all
 
     def __init__(self, settings: EmailSettings, *, environment: Environment) -> None:
         self.settings = settings
@@ -103,7 +104,7 @@ class EmailChannel:
         ]
         if context["kind"] not in (Kind.REQUEST, Kind.NOTICE):  # officials are no mailing list
             headers += [
-                ("List-Id", f"<{self.settings.list_id or f'alerts.{self._domain}'}>"),
+                ("List-Id", mime.header("List-Id", f"<{self._list_id(context)}>")),
                 ("List-Unsubscribe", f"<{mark(Slot.OWN_LINK)}>"),
                 ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),  # RFC 8058
             ]
@@ -119,6 +120,10 @@ class EmailChannel:
         if len(address) > 254 or not _ADDRESS.fullmatch(address):
             raise Undeliverable(Reason.ADDRESS_INVALID)
         return address
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(self.settings.concurrency, self.settings.concurrency)
 
     def lane(self, address: str) -> str:
         return self.name
@@ -138,6 +143,9 @@ class EmailChannel:
         if isinstance(answer, SendError):
             raise answer
         return answer
+
+    def _list_id(self, context: Mapping[str, Any]) -> str:
+        return self.settings.list_id or context.get("list_id") or f"alerts.{self._domain}"
 
     def _values(self, message: Message) -> dict[Slot, str]:
         thread = ""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from alertd.channel import Composed, Environment, Message, Receipt, Slot
+from alertd.channel import Composed, Environment, Message, Pace, Receipt, Slot
 from alertd.core.errors import Reason, Undeliverable
 from alertd.core.rendition import Kind, mark
 
@@ -28,6 +28,8 @@ class FeedChannel:
     name: ClassVar[str] = "feed"
     Settings: ClassVar[type[BaseModel]] = FeedSettings
     templates: ClassVar[tuple[str, ...]] = ("title.txt", "summary.txt")
+    idempotent: ClassVar[bool] = True
+    pace: Pace = Pace(concurrency=2, per_lane=2)
 
     def __init__(self, settings: FeedSettings, *, environment: Environment) -> None:
         self.settings = settings

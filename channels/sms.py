@@ -15,7 +15,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from alertd.channel import Composed, Environment, Message, Receipt, Report, Slot
+from alertd.channel import Composed, Environment, Message, Pace, Receipt, Report, Slot
 from alertd.core.errors import (
     ChannelDown,
     NotAllowed,
@@ -83,6 +83,7 @@ class SmsChannel:
     name: ClassVar[str] = "sms"
     Settings: ClassVar[type[BaseModel]] = SmsSettings
     templates: ClassVar[tuple[str, ...]] = ("text.txt",)
+    idempotent: ClassVar[bool] = False
 
     def __init__(self, settings: SmsSettings, *, environment: Environment) -> None:
         self.settings = settings
@@ -105,6 +106,11 @@ class SmsChannel:
         if not phonenumbers.is_possible_number(number):
             raise Undeliverable(Reason.ADDRESS_INVALID)
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+    @property
+    def pace(self) -> Pace:
+        set_ = self.settings
+        return Pace(set_.concurrency, set_.concurrency, set_.rate_per_s)
 
     def lane(self, address: str) -> str:
         return self.name

@@ -17,7 +17,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field
 from yarl import URL
 
-from alertd.channel import Composed, Environment, Message, Receipt, Slot
+from alertd.channel import Composed, Environment, Message, Pace, Receipt, Slot
 from alertd.core.errors import (
     InvalidAlert,
     Problem,
@@ -38,6 +38,7 @@ TYPES = {
     Kind.CORRECTION: "alert.corrected",
     Kind.EXPIRY: "alert.expired",
 }
+IDENTITY = ("alert_id", "identifier", "language", "cap_url")
 LARGEST_BODY = 20_000  # what the standard lets a receiver count on
 LARGEST_ANSWER = 65_536
 DRAIN_S = 2.0  # an answer whose body takes longer costs its connection, not our time
@@ -70,6 +71,7 @@ class WebhookChannel:
     name: ClassVar[str] = "webhook"
     Settings: ClassVar[type[BaseModel]] = WebhookSettings
     templates: ClassVar[tuple[str, ...]] = ("headline.txt", "description.txt", "instruction.txt")
+    idempotent: ClassVar[bool] = True  # by webhook-id
 
     def __init__(self, settings: WebhookSettings, *, environment: Environment) -> None:
         self.settings = settings
@@ -80,9 +82,9 @@ class WebhookChannel:
         """Make the JSON body: the typed facts of `context["data"]` and one language's texts."""
         if (kind := TYPES.get(context["kind"])) is None:
             return []  # officials are asked by other channels
-        data = dict(context["data"]) | {
-            name.removesuffix(".txt"): texts[name].strip() for name in self.templates
-        }
+        data = {name: context[name] for name in IDENTITY if context.get(name)}
+        data |= context["data"]
+        data |= {name.removesuffix(".txt"): texts[name].strip() for name in self.templates}
         payload = {"type": kind, "timestamp": mark(Slot.SENT), "data": data}
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
         if len(body) > LARGEST_BODY:
@@ -112,6 +114,10 @@ class WebhookChannel:
             authority += f":{port}"
         query = f"?{parts.query}" if parts.query else ""
         return str(URL(f"{parts.scheme}://{authority}{parts.path or '/'}{query}"))
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(self.settings.concurrency, self.settings.concurrency_per_host)
 
     def lane(self, address: str) -> str:
         url = URL(address, encoded=True)
