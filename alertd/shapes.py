@@ -1,0 +1,222 @@
+"""The shapes in which people and programs read alertd: also the API's response models."""
+
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from alertd.core.alert import ChildAlert
+from alertd.core.rendition import Kind
+
+PAGE = 100  # items, where the reader does not say
+
+
+class View(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+Item = TypeVar("Item", bound=View)
+
+
+class Page(View, Generic[Item]):
+    """One page of a list; `next_cursor` is null on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+class AlertSummary(View):
+    id: str
+    programme: str
+    status: str
+    case_reference: str
+    state: str
+    version: int
+    created_at: datetime
+    expires_at: datetime
+
+
+class ApprovalView(View):
+    role: str
+    person: str
+    reference: str
+    at: datetime
+    voided_at: datetime | None
+
+
+class VersionView(View):
+    """`missing` names the roles that nobody has approved in yet; `facts` is null unless allowed."""
+
+    number: int
+    kind: Kind
+    state: str
+    revision: int
+    identifier: str | None
+    digest: str | None
+    rule_set_version: int
+    regions: list[str]
+    languages: list[str]
+    created_by: str
+    created_at: datetime
+    submitted_at: datetime | None
+    sent_at: datetime | None
+    expires_at: datetime
+    closed_at: datetime | None
+    closed_reason: str | None
+    approvals: list[ApprovalView]
+    missing: list[str]
+    facts: ChildAlert | None = None
+
+
+class AlertView(View):
+    """`versions` has the newest first; its state is the alert's."""
+
+    id: str
+    programme: str
+    status: str
+    case_reference: str
+    state: str
+    created_by: str
+    created_at: datetime
+    purged_at: datetime | None
+    live_version: int | None
+    versions: list[VersionView]
+
+
+class DeliveryView(View):
+    id: int
+    kind: Kind
+    variant: str
+    occurrence: int
+    channel: str
+    address: str
+    language: str
+    state: str
+    attempts: int
+    next_at: datetime | None
+    reason: str | None
+    sent_at: datetime | None
+    delivered_at: datetime | None
+
+
+class DeadLetter(DeliveryView):
+    alert_id: str
+    case_reference: str
+
+
+class Tally(View):
+    count: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+class ChannelProgress(View):
+    """`states` counts the deliveries that are now in each state."""
+
+    channel: str
+    planned: int
+    states: dict[str, Tally]
+
+
+class DispatchProgress(View):
+    kind: Kind
+    variant: str
+    occurrence: int
+    identifier: str
+    exercise: bool
+    sent_at: datetime
+    deadline_at: datetime
+    expanded_at: datetime | None
+    stopped_at: datetime | None
+    channels: list[ChannelProgress]
+
+
+class ProgressView(View):
+    """`planned` is final for a dispatch once `expanded_at` is set."""
+
+    alert_id: str
+    as_of: datetime
+    dispatches: list[DispatchProgress]
+
+
+class RecipientView(View):
+    id: int
+    label: str
+    recipient_class: str
+    channel: str
+    address: str
+    language: str
+    regions: list[str]
+    exercise: bool
+    consent: str
+    consent_at: datetime
+    created_at: datetime
+    ended_at: datetime | None
+    suppressed_at: datetime | None
+    suppressed_reason: str | None
+
+
+class AuditEntry(View):
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    alert_id: str | None
+    body: str
+    previous: str
+    hash: str
+
+
+# --- answers of the API that are no pages ----------------------------------------------------
+
+
+class Accepted(View):
+    """What a change came to."""
+
+    id: str
+    state: str
+
+
+class ApprovalTaken(Accepted):
+    """`missing` names the roles that nobody has approved in yet."""
+
+    activated: bool
+    missing: list[str]
+
+
+class Requeued(View):
+    id: int
+    state: str
+
+
+class NewRecipient(View):
+    """`secret` signs what a webhook is sent; it is shown here and never again."""
+
+    id: int
+    secret: str | None = None
+
+
+class RenditionView(View):
+    """`text` is the bytes decoded, with `{{name}}` where a slot is still open."""
+
+    kind: Kind
+    variant: str
+    channel: str
+    language: str
+    form: str
+    media_type: str
+    digest: str
+    text: str
+
+
+class RenditionsView(View):
+    """`digest` is what to approve; `you_may_approve_as` are this person's roles still open."""
+
+    alert_id: str
+    version: int
+    state: str
+    digest: str | None
+    missing: list[str]
+    you_may_approve_as: list[str]
+    your_approval_would_activate: bool
+    renditions: list[RenditionView]
