@@ -14,6 +14,7 @@ from alertd.pipeline import contents, rule_sets
 from alertd.pipeline.contents import Content
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.submit import Submitted, open_for_approval, said
+from alertd.pipeline.turns import Turn, take_turn
 from alertd.pipeline.validate import check
 from alertd.pipeline.versions import (
     Version,
@@ -22,7 +23,6 @@ from alertd.pipeline.versions import (
     latest,
     open_facts,
     refuse_changes,
-    take_turn,
     take_unchanged,
     void_approvals,
 )
@@ -141,7 +141,7 @@ _ACTIONS = {Move.EDIT: "alert.edited", Move.SUBMIT: "alert.submitted"}
 
 
 def _apply(conn: Connection, change: Change, rules_digest: str, install: str) -> Submitted:
-    take_turn(conn)
+    take_turn(conn, Turn.SUBMISSION)
     take_unchanged(conn, change.seen)
     rule_sets.register(conn, change.rules, rules_digest, at=change.at)
     version = _store(conn, change)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from alertd.core.errors import Conflict, InvalidAlert, NotAllowed, NotFound, Problem, Undeliverable
 from alertd.pipeline.record import Entry, record
+from alertd.pipeline.turns import Turn, take_turn
 from alertd.store.schema import addresses, person_addresses, person_roles, persons, tokens
 from alertd.tools import Actor, Tools
 
@@ -125,6 +126,7 @@ def _create(
     reach: Sequence[tuple[str, str, str]],
     at: datetime,
 ) -> int:
+    take_turn(conn, Turn.ENROLMENT)
     if conn.scalar(select(persons.c.id).where(persons.c.name == person.name.strip())):
         raise Conflict("there is a person of this name already: names tell people apart")
     person_id: int = conn.execute(

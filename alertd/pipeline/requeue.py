@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select
 
 from alertd.core.delivery import State
 from alertd.core.errors import Conflict, NotFound
@@ -52,7 +52,7 @@ def _requeue(conn: Connection, actor: Actor, delivery_id: int, at: datetime) -> 
 
 
 def _read(conn: Connection, delivery_id: int) -> Row[Any]:
-    query = (
+    query: Select[Any] = (
         select(
             deliveries.c.dispatch_id,
             deliveries.c.channel,

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, insert, select
 
 from alertd.core.errors import ConfigError, Conflict
 from alertd.core.ruleset import RuleSet
-from alertd.pipeline.versions import take_turn
+from alertd.pipeline.turns import Turn, take_turn
 from alertd.store.schema import rule_sets
 from alertd.tools import Tools
 
@@ -22,7 +22,7 @@ async def register_all(tools: Tools) -> None:
 
 
 def _register_alone(conn: Connection, rules: RuleSet, digest: str, at: datetime) -> None:
-    take_turn(conn)
+    take_turn(conn, Turn.SUBMISSION)
     register(conn, rules, digest, at=at)
 
 

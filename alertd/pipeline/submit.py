@@ -19,8 +19,9 @@ from alertd.pipeline.ask import FIRST, ask
 from alertd.pipeline.contents import Content
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.render import Subject
+from alertd.pipeline.turns import Turn, take_turn
 from alertd.pipeline.validate import check
-from alertd.pipeline.versions import Version, advance, latest, take_turn
+from alertd.pipeline.versions import Version, advance, latest
 from alertd.store.schema import alerts, idempotency_keys, versions
 from alertd.tools import Actor, Tools
 from alertd.vault import Key, Vault
@@ -139,7 +140,7 @@ def insert_version(
 
 
 def _keep(conn: Connection, intake: Intake, install: str, claim: Claim | None) -> Submitted:
-    take_turn(conn)
+    take_turn(conn, Turn.SUBMISSION)
     if claim and (known := _claimed(conn, claim)):
         return known
     version = _insert(conn, intake)

@@ -14,6 +14,7 @@ from alertd.pipeline import contents
 from alertd.pipeline.contents import Content
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.submit import Submitted, insert_version, open_for_approval, said
+from alertd.pipeline.turns import Turn, take_turn
 from alertd.pipeline.validate import check
 from alertd.pipeline.versions import (
     OPEN,
@@ -22,7 +23,6 @@ from alertd.pipeline.versions import (
     last_sent,
     latest,
     refuse_changes,
-    take_turn,
     take_unchanged,
 )
 from alertd.tools import Actor, Tools
@@ -76,7 +76,7 @@ async def update(tools: Tools, actor: Actor, alert_id: str, alert: ChildAlert) -
 
 
 def _keep(conn: Connection, successor: Successor, install: str) -> Submitted:
-    take_turn(conn)
+    take_turn(conn, Turn.SUBMISSION)
     seen = take_unchanged(conn, successor.seen)
     insert_version(
         conn,

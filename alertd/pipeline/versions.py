@@ -3,8 +3,7 @@
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Select, select, update
 
 from alertd.core.alert import ChildAlert
 from alertd.core.approval import Approval
@@ -12,11 +11,10 @@ from alertd.core.errors import Conflict, InvalidAlert, NotFound, Problem, StaleV
 from alertd.core.lifecycle import Move, VersionState, move
 from alertd.core.rendition import Kind
 from alertd.core.ruleset import RuleSet
-from alertd.store.schema import alerts, approvals, marks, rule_sets, versions
+from alertd.store.schema import alerts, approvals, rule_sets, versions
 from alertd.tools import Tools
 from alertd.vault import Key
 
-SUBMISSIONS = "submissions"  # the mark that submissions lock
 OPEN = (VersionState.DRAFT, VersionState.SUBMITTED, VersionState.RETURNED)
 
 
@@ -103,17 +101,6 @@ def take(conn: Connection, alert_id: str) -> Version:
     query = select(alerts.c.id).where(alerts.c.id == alert_id).with_for_update(key_share=True)
     conn.execute(query)
     return latest(conn, alert_id)
-
-
-def take_turn(conn: Connection) -> None:
-    """Let one submission at a time through: two of the same child must see each other."""
-    query = select(marks.c.value).where(marks.c.name == SUBMISSIONS).with_for_update()
-    if conn.scalar(query) is None:
-        try:
-            with conn.begin_nested():
-                conn.execute(insert(marks).values(name=SUBMISSIONS, value=""))
-        except IntegrityError:  # another one made it meanwhile: wait for that
-            conn.scalar(query)
 
 
 def take_unchanged(conn: Connection, seen: Version) -> Version:
