@@ -29,7 +29,15 @@ TO_OFFICIALS = ("email", "sms")
 STEPS = ("", ":reminder", ":deputy")
 """What the variant of a request adds to the role: the first asking, the reminder, the deputy's."""
 
-EVENTS = ("activated", "ended", "corrected", "expired")
+EVENTS = (
+    "activated",
+    "returned",
+    "rejected",
+    "expiring",
+    "ended",
+    "corrected",
+    "expired",
+)
 """What officials are told by a notice: its variant."""
 
 _CAP_TEXTS = ("headline", "description", "instruction")
