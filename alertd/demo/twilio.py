@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -143,8 +144,8 @@ class FakeTwilio(HttpPeer):
 
     def _refusal(self, request: web.Request, form: Mapping[str, str]) -> tuple[int, int] | None:
         """Give the HTTP status and Twilio's code for a request that the API would not take."""
-        expected = aiohttp.BasicAuth(self.account_sid, self.auth_token).encode()
-        if request.headers.get("Authorization") != expected:
+        login = b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
+        if request.headers.get("Authorization") != f"Basic {login}":
             return 401, 20003
         if request.match_info["sid"] != self.account_sid:
             return 404, 20404
