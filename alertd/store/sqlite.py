@@ -137,6 +137,7 @@ def _prepare(connection: sqlite3.Connection, _: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # an erased address is overwritten, not only forgotten
         f"busy_timeout={BUSY_S * 1000}",
         "temp_store=MEMORY",
         "cache_size=-16000",  # KiB

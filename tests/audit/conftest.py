@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,6 +91,19 @@ def attempt(delivery: int = 1, **changes: Any) -> AttemptRow:
     }
     number, started, finished, *words = fields.values()
     return (delivery, number, started, finished, *words)
+
+
+def checkpoint(path: Path) -> None:
+    """Bring everything from the write-ahead log into the file."""
+    conn = sqlite3.connect(path)
+    conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    conn.close()
+
+
+def files_with(folder: Path, *traces: bytes) -> list[tuple[str, bytes]]:
+    """Name the files below `folder`, journals too, in which a trace can be found."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [(file.name, trace) for file in files for trace in traces if trace in file.read_bytes()]
 
 
 def settle(conn: Connection, rows: Sequence[AttemptRow], at: datetime) -> int:
