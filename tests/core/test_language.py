@@ -1,0 +1,23 @@
+"""The nearest language that is offered."""
+
+import pytest
+
+from alertd.core.language import best_language
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offered", "best"),
+    [
+        ("el", ("en", "el"), "el"),
+        ("el-CY", ("en", "el"), "el"),
+        ("EL-cy", ("en", "el-CY", "el"), "el-CY"),
+        ("sr-Latn-RS", ("en", "sr", "sr-Latn"), "sr-Latn"),
+        ("el", ("en", "el-GR"), "el-GR"),
+        ("de", ("el", "en"), "el"),
+        ("eles", ("en", "el"), "en"),
+    ],
+)
+def test_language_falls_back_to_parent_then_sibling_then_first(
+    wanted: str, offered: tuple[str, ...], best: str
+) -> None:
+    assert best_language(wanted, offered) == best
