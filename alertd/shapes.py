@@ -105,6 +105,8 @@ class DeadLetter(DeliveryView):
 
 
 class Tally(View):
+    """How many are in a state now; a state that all have left keeps its instants."""
+
     count: int
     first_at: datetime | None
     last_at: datetime | None
@@ -190,9 +192,10 @@ class Requeued(View):
 
 
 class NewRecipient(View):
-    """`secret` signs what a webhook is sent; it is shown here and never again."""
+    """`secret` signs what a new webhook is sent; it is shown here and never again."""
 
     id: int
+    outcome: str  # added, or of one that was known: changed, unchanged
     secret: str | None = None
 
 

@@ -272,7 +272,7 @@ def show_progress(conn: Connection, alert_id: str, now: datetime) -> ProgressVie
     kept = (
         select(progress)
         .join(dispatches, dispatches.c.id == progress.c.dispatch_id)
-        .where(mine, progress.c.count > 0)
+        .where(mine)
         .order_by(progress.c.channel, progress.c.state)
     )
     for row in conn.execute(kept).mappings():

@@ -1,0 +1,59 @@
+"""The API's listener: routes, documentation, health."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+
+from aiohttp import web
+
+from alertd.rulebook import Rulebook
+from alertd.tools import Tools
+from alertd.web import alerts, auth, ledger, recipients
+from alertd.web.docs import docs_page
+from alertd.web.hardening import harden
+from alertd.web.health import add_health
+from alertd.web.openapi import document
+from alertd.web.problems import catalogue
+from alertd.web.routes import AnyRoute, serve
+
+MAX_BODY = 1024 * 1024
+
+
+def make_api_app(tools: Tools, *, body_bytes: int = MAX_BODY) -> web.Application:
+    """Give the application that officials and operators talk to."""
+    app = web.Application()
+    harden(app, https=tools.public_url.startswith("https://"))
+    table = routes(tools.rulebook)
+    serve(app, tools, table, body_bytes=body_bytes)
+    _add_documentation(app, table)
+    add_health(app, tools)
+    return app
+
+
+def routes(rulebook: Rulebook) -> list[AnyRoute]:
+    """Give every route, its roles named as the rule sets name them."""
+    table = (*alerts.ROUTES, *ledger.ROUTES, *recipients.ROUTES)
+    return [replace(route, roles=auth.expand(route.roles, rulebook)) for route in table]
+
+
+def _add_documentation(app: web.Application, table: Sequence[AnyRoute]) -> None:
+    described = document(table, version=_version())
+    body = json.dumps(described, ensure_ascii=False).encode()
+    shown = docs_page(described, catalogue())
+
+    async def openapi(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    async def docs(_request: web.Request) -> web.Response:
+        return web.Response(body=shown.body, headers=shown.headers)
+
+    app.router.add_get("/api/v1/openapi.json", openapi)
+    app.router.add_get("/api/v1/docs", docs)
+
+
+def _version() -> str:
+    try:
+        return version("alertd")
+    except PackageNotFoundError:  # a bare checkout
+        return "0"

@@ -1,0 +1,63 @@
+"""Reads what a request carries: JSON bodies and query parameters, bounded and typed."""
+
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from alertd.core.errors import Problem
+from alertd.core.problems import problems_of
+from alertd.web.problems import (
+    BrokenBody,
+    InvalidRequest,
+    TooLarge,
+    UnsupportedMedia,
+)
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read_bytes(request: web.Request, limit: int) -> bytes:
+    """Give the body; raises TooLarge as soon as it is known to be beyond `limit`."""
+    if (request.content_length or 0) > limit:
+        raise TooLarge(f"at most {limit} bytes are read here")
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge(f"at most {limit} bytes are read here")
+    return bytes(body)
+
+
+async def read_body(request: web.Request, model: type[Model], limit: int) -> Model:
+    """Read the JSON body as `model`; a model without fields may also come without a body."""
+    body = await read_bytes(request, limit)
+    if not body and not model.model_fields:
+        return model()
+    if request.content_type != "application/json" or (request.charset or "utf-8").lower() not in {
+        "utf-8",
+        "utf8",
+    }:
+        raise UnsupportedMedia("the body must be application/json in UTF-8")
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise BrokenBody(f"byte {error.start + 1} is not UTF-8") from None
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise BrokenBody(first["msg"]) from None
+        raise InvalidRequest(problems_of(error)) from None
+
+
+def read_query(request: web.Request, model: type[Model]) -> Model:
+    """Read the query as `model`; an unknown or repeated parameter is refused by name."""
+    repeated = sorted(name for name in set(request.query) if len(request.query.getall(name)) > 1)
+    if repeated:
+        raise InvalidRequest([Problem(name, "is given more than once") for name in repeated])
+    try:
+        return model.model_validate(dict(request.query))
+    except ValidationError as error:
+        raise InvalidRequest(problems_of(error)) from None

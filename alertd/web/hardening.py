@@ -1,0 +1,55 @@
+"""What every answer carries, and the one log line of every request."""
+
+import time
+
+import structlog
+from aiohttp import web
+
+from alertd.web.problems import Handler, problems
+
+log = structlog.get_logger(__name__)
+
+PERSON: web.RequestKey[int] = web.RequestKey("person_id", int)
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Cache-Control": "no-store",
+}
+_HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
+
+
+def harden(app: web.Application, *, https: bool) -> None:
+    """Log every request, turn errors into problem documents, and set security headers."""
+    app.middlewares.extend([log_request, problems])
+    chosen = _HEADERS | (_HTTPS_ONLY if https else {})
+
+    async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+        for name, value in chosen.items():
+            response.headers.setdefault(name, value)
+        response.headers["Server"] = "alertd"  # in place of aiohttp's own, which tells versions
+
+    app.on_response_prepare.append(add_headers)
+
+
+@web.middleware
+async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Log the path's template: the path itself, the query and the headers may hold secrets."""
+    started = time.perf_counter()
+    status = 499  # the client went away
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        resource = request.match_info.route.resource
+        log.info(
+            "http.request",
+            method=request.method,
+            path=resource.canonical if resource else None,
+            status=status,
+            ms=round((time.perf_counter() - started) * 1000, 1),
+            person_id=request.get(PERSON),
+        )

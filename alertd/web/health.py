@@ -1,0 +1,41 @@
+"""Whether this process lives, and whether it can work."""
+
+import asyncio
+import json
+
+from aiohttp import web
+from sqlalchemy import Connection, select
+
+from alertd.core.errors import AlertdError
+from alertd.store.schema import marks
+from alertd.tools import Tools
+
+_PATIENCE_S = 3.0
+
+
+def add_health(app: web.Application, tools: Tools) -> None:
+    async def healthz(_request: web.Request) -> web.Response:
+        return _answer("ok", 200)
+
+    async def readyz(_request: web.Request) -> web.Response:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await tools.store.read(_touch)
+        except (AlertdError, TimeoutError):
+            return _answer("the ledger does not answer", 503)
+        return _answer("ok", 200)
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+
+
+def _touch(conn: Connection) -> None:
+    conn.execute(select(marks.c.name).limit(1)).all()
+
+
+def _answer(state: str, status: int) -> web.Response:
+    return web.Response(
+        body=json.dumps({"status": state}).encode(),
+        content_type="application/json",
+        status=status,
+    )

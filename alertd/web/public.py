@@ -1,0 +1,21 @@
+"""The public listener: feeds, CAP documents, own links, providers' callbacks, health."""
+
+from aiohttp import web
+
+from alertd.tools import Tools
+from alertd.web.callbacks import ReportSink, add_callbacks
+from alertd.web.feeds import add_feeds
+from alertd.web.hardening import harden
+from alertd.web.health import add_health
+from alertd.web.links import add_own_links
+
+
+def make_public_app(tools: Tools, reports: ReportSink) -> web.Application:
+    """Give the application that everyone may reach; nothing here asks who is asking."""
+    app = web.Application()
+    harden(app, https=tools.public_url.startswith("https://"))
+    add_feeds(app, tools)
+    add_own_links(app, tools)
+    add_callbacks(app, tools, reports)
+    add_health(app, tools)
+    return app

@@ -1,0 +1,132 @@
+"""A route says once what the router, the authorisation and the OpenAPI document need."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from alertd.core.errors import Problem
+from alertd.tools import Actor, Tools
+from alertd.web import auth, bodies
+from alertd.web.problems import Handler, InvalidRequest
+
+Body = TypeVar("Body", bound=BaseModel)
+Query = TypeVar("Query", bound=BaseModel)
+
+# What a path parameter may look like; anything else is an unknown path.
+PARAMETERS: Mapping[str, str] = {
+    "id": "[0-9a-z]{1,20}",
+    "number": "[0-9]{1,18}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One request header that a route reads."""
+
+    name: str
+    meaning: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler gives back; the status is the route's."""
+
+    value: BaseModel | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Body, Query]):
+    """One authorised request, read and validated."""
+
+    tools: Tools
+    actor: Actor
+    request: web.Request
+    body: Body
+    query: Query
+
+    def path(self, name: str) -> str:
+        return self.request.match_info[name]
+
+    @property
+    def alert_id(self) -> str:
+        return self.path("id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(Generic[Body, Query]):
+    method: str
+    path: str
+    summary: str
+    run: Callable[[Call[Body, Query]], Awaitable[Reply]]
+    roles: frozenset[str]
+    body: type[Body]
+    query: type[Query]
+    reply: type[BaseModel] | None = None
+    status: HTTPStatus = HTTPStatus.OK
+    headers: tuple[Header, ...] = ()
+    problems: tuple[type[Exception], ...] = ()
+    gives: tuple[Header, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.run.__name__
+
+    @property
+    def pattern(self) -> str:
+        """Give the path as aiohttp's router wants it, parameters bounded."""
+        found = self.path
+        for name in self.parameters:
+            found = found.replace(f"{{{name}}}", f"{{{name}:{PARAMETERS[name]}}}")
+        return found
+
+    @property
+    def parameters(self) -> list[str]:
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+
+AnyRoute = Route[Any, Any]
+
+
+def serve(
+    app: web.Application, tools: Tools, table: Iterable[AnyRoute], *, body_bytes: int
+) -> None:
+    """Add every route of `table` to `app`, each behind its own roles."""
+    for route in table:
+        app.router.add_route(route.method, route.pattern, _handler(tools, route, body_bytes))
+
+
+def _handler(tools: Tools, route: AnyRoute, body_bytes: int) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        actor = await auth.authorise(tools, request, route.roles)
+        _require(request, route.headers)
+        query = bodies.read_query(request, route.query)
+        body = await bodies.read_body(request, route.body, body_bytes)
+        reply = await route.run(Call(tools, actor, request, body, query))
+        return _respond(reply, route.status)
+
+    return handle
+
+
+def _require(request: web.Request, headers: Iterable[Header]) -> None:
+    missing = [h for h in headers if h.required and h.name not in request.headers]
+    if missing:
+        raise InvalidRequest([Problem(h.name, f"is needed: {h.meaning}") for h in missing])
+
+
+def _respond(reply: Reply, status: HTTPStatus) -> web.Response:
+    if reply.value is None:
+        return web.Response(status=status, headers=reply.headers)
+    return web.Response(
+        status=status,
+        body=reply.value.model_dump_json().encode(),
+        content_type="application/json",
+        headers=reply.headers,
+    )

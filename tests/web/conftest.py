@@ -1,0 +1,182 @@
+"""A whole API and a whole public side over real sockets, with a real ledger behind them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+
+from alertd import plugins
+from alertd.atlas import load_atlas
+from alertd.channel import Channel, Environment, Report
+from alertd.pipeline import persons
+from alertd.pipeline.render import Renderer
+from alertd.resources import home
+from alertd.rulebook import Rulebook
+from alertd.store.store import Store
+from alertd.tools import CONSOLE, Tools
+from alertd.vault import open_vault
+from alertd.web import make_api_app, make_public_app
+from tests.conftest import FakeClock
+from tests.factories import alert_facts
+
+PUBLIC_URL = "https://alerts.example.org"
+AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
+CHANNELS: Mapping[str, Mapping[str, Any]] = {
+    "sms": {"account_sid": "AC" + "0" * 32, "auth_token": AUTH_TOKEN, "sender": "Example"},
+    "email": {"host": "127.0.0.1", "tls": "none", "sender": "alerts@example.org"},
+    "webhook": {},
+    "feed": {},
+}
+PEOPLE = {
+    "submitter": {"submitter": False},
+    "police": {"police": False},
+    "prosecutor": {"prosecutor": False},
+    "activation": {"activation": False},
+    "operator": {"operator": False},
+    "reader": {"reader": False},
+    "nobody": {"visitor": False},
+}
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/alertd.db"
+
+
+@pytest.fixture
+def channels() -> dict[str, Channel]:
+    environment = Environment(public_url=PUBLIC_URL, sender_domain="example.org")
+    return plugins.load(CHANNELS, environment)
+
+
+@pytest.fixture
+async def tools(
+    store: Store, clock: FakeClock, channels: dict[str, Channel], tmp_path: Path
+) -> AsyncIterator[Tools]:
+    atlas = load_atlas(home("config") / "regions")
+    sender = "alerts@example.org"
+    renderer = Renderer(channels=channels, atlas=atlas, public_url=PUBLIC_URL, sender=sender)
+    async with open_vault(f"sqlite:///{tmp_path}/keys.db", bytes(32)) as vault:
+        yield Tools(
+            store=store,
+            vault=vault,
+            rulebook=Rulebook.load(home("config") / "rulesets"),
+            atlas=atlas,
+            renderer=renderer,
+            channels=channels,
+            clock=clock,
+            public_url=PUBLIC_URL,
+            install="example",
+            sender=sender,
+            end_deadline=timedelta(hours=24),
+        )
+
+
+@dataclass
+class Person:
+    """An official at the API; speaks JSON."""
+
+    client: TestClient[Any, Any]
+    token: str = field(repr=False)
+
+    async def get(self, path: str, **kwargs: Any) -> ClientResponse:
+        return await self.ask("GET", path, **kwargs)
+
+    async def post(self, path: str, json: Any = None, **kwargs: Any) -> ClientResponse:
+        return await self.ask("POST", path, **({} if json is None else {"json": json}), **kwargs)
+
+    async def ask(self, method: str, path: str, **kwargs: Any) -> ClientResponse:
+        headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}
+        return await self.client.request(method, path, headers=headers, **kwargs)
+
+
+@dataclass
+class Sink:
+    """Keeps the reports that callbacks gave."""
+
+    reports: list[Report] = field(default_factory=list)
+
+    async def put(self, report: Report) -> None:
+        self.reports.append(report)
+
+
+@pytest.fixture
+def sink() -> Sink:
+    return Sink()
+
+
+@pytest.fixture
+async def api(tools: Tools) -> AsyncIterator[TestClient[Any, Any]]:
+    async with TestClient(TestServer(make_api_app(tools, body_bytes=256 * 1024))) as client:
+        yield client
+
+
+@pytest.fixture
+async def public(tools: Tools, sink: Sink) -> AsyncIterator[TestClient[Any, Any]]:
+    async with TestClient(TestServer(make_public_app(tools, sink))) as client:
+        yield client
+
+
+@pytest.fixture
+async def people(tools: Tools, api: TestClient[Any, Any]) -> dict[str, Person]:
+    found = {}
+    for name, roles in PEOPLE.items():
+        official = persons.NewPerson(name=f"Example {name}", language="en", roles=roles)
+        number = await persons.create(tools, CONSOLE, official)
+        minted = await persons.mint(
+            tools, CONSOLE, number, label="test", lifetime=timedelta(hours=8)
+        )
+        found[name] = Person(api, minted.token)
+    return found
+
+
+Submit = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+def facts(clock: FakeClock) -> Callable[..., dict[str, Any]]:
+    return lambda **changes: alert_facts(clock(), **changes)
+
+
+@pytest.fixture
+def submit(people: dict[str, Person], facts: Callable[..., dict[str, Any]]) -> Submit:
+    """Submit an alert as an official would; gives its id."""
+
+    async def run(**changes: Any) -> str:
+        answer = await people["submitter"].post("/api/v1/alerts", facts(**changes))
+        said = await answer.json()
+        assert answer.status == 201, said
+        return str(said["id"])
+
+    return run
+
+
+Activate = Callable[[str], Awaitable[None]]
+APPROVALS: Sequence[tuple[str, str]] = (
+    ("police", ""),
+    ("prosecutor", "EX 12/2026"),
+    ("activation", ""),
+)
+
+
+@pytest.fixture
+def activate(people: dict[str, Person]) -> Activate:
+    """Give every approval that an alert needs."""
+
+    async def run(alert_id: str) -> None:
+        for name, reference in APPROVALS:
+            shown = await (await people[name].get(f"/api/v1/alerts/{alert_id}/renditions")).json()
+            for role in shown["you_may_approve_as"]:
+                given = {"role": role, "digest": shown["digest"]}
+                given |= {"reference": reference} if reference else {}
+                answer = await people[name].post(f"/api/v1/alerts/{alert_id}/approvals", given)
+                assert answer.status == 201, await answer.json()
+
+    return run
