@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import wrap
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -23,6 +23,7 @@ A variable is named by its key: ALERTD_CHANNELS__SMS__AUTH_TOKEN is channels.sms
 lists are written as JSON. Relative paths count from the folder alertd is started in, and
 "{data_dir}" in a value stands for the setting of that name.
 
+A key behind ## has no value unless you give it one.
 `alertd check` names every wrong key and value, with file and line."""
 CHANNEL = """\
 The channel "{name}" is in use when this section is there; `enabled = false` turns it off."""
@@ -55,7 +56,9 @@ def _section(name: str, model: type[BaseModel], defaults: Mapping[str, Any]) -> 
 
 
 def _key(name: str, info: FieldInfo, defaults: Mapping[str, Any]) -> list[str]:
-    return [*_comment(info.description or ""), f"# {name} = {_toml(_value(name, info, defaults))}"]
+    value = _value(name, info, defaults)
+    shown = f"# {name} = {toml_value(value)}" if value is not None else f"## {name} ="
+    return [*_comment(info.description or ""), shown]
 
 
 def _value(name: str, info: FieldInfo, defaults: Mapping[str, Any]) -> Any:
@@ -67,18 +70,18 @@ def _value(name: str, info: FieldInfo, defaults: Mapping[str, Any]) -> Any:
         return info.default
     if info.default_factory is not None:
         return info.get_default(call_default_factory=True, validated_data={})
-    return "secret" if SecretStr in (info.annotation, *get_args(info.annotation)) else ""
+    return "secret" if info.is_required() and info.annotation is SecretStr else None
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
     if isinstance(value, SecretStr):
         return json.dumps(value.get_secret_value())
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     if isinstance(value, list | tuple | set | frozenset):
-        return f"[{', '.join(_toml(part) for part in value)}]"
+        return f"[{', '.join(toml_value(part) for part in value)}]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{json.dumps(k)} = {toml_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, Path):
         value = value.as_posix()
     return json.dumps(str(value), ensure_ascii=False)

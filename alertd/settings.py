@@ -14,7 +14,6 @@ from pydantic import (
     ConfigDict,
     Field,
     IPvAnyNetwork,
-    SecretStr,
 )
 
 from alertd import sources
@@ -203,16 +202,34 @@ def load(
     With `channels` (name to its Settings) their sections are checked too. Raises ConfigError
     that names every problem with its file and line or its variable.
     """
+    settings, problems = inspect(path, environ, channels)
+    if problems or settings is None:
+        raise ConfigError("\n".join(problems))
+    return settings
+
+
+def inspect(
+    path: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    channels: Mapping[str, type[BaseModel]] | None = None,
+) -> tuple[Settings | None, list[str]]:
+    """Read as `load` does, but give the problems beside what could be made of the rest."""
     layers = sources.read(path, environ)
-    return _settled(layers, channels)
+    return _settled(layers, channels), layers.problems
 
 
 def embedded(changes: Mapping[str, Any] | None = None) -> Settings:
     """Give the defaults with `changes` over them; no file and no variable is looked at."""
-    return _settled(sources.of_defaults(changes or {}), None)
+    layers = sources.of_defaults(changes or {})
+    settings = _settled(layers, None)
+    if layers.problems or settings is None:
+        raise ConfigError("\n".join(layers.problems))
+    return settings
 
 
-def _settled(layers: sources.Layers, channels: Mapping[str, type[BaseModel]] | None) -> Settings:
+def _settled(
+    layers: sources.Layers, channels: Mapping[str, type[BaseModel]] | None
+) -> Settings | None:
     settings = layers.validate(Settings)
     if settings is not None:
         for key, message in _contradictions(settings):
@@ -224,8 +241,6 @@ def _settled(layers: sources.Layers, channels: Mapping[str, type[BaseModel]] | N
             layers.validate(channels[name], ("channels", name))
         else:
             layers.unknown(("channels", name), channels)
-    if layers.problems or settings is None:
-        raise ConfigError("\n".join(layers.problems))
     return settings
 
 
@@ -243,6 +258,3 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]
             )
     if settings.database.url == settings.keys.url:
         yield ("keys", "url"), "must not be the ledger's database: a backup would hold both"
-
-
-__all__ = ["SecretStr", "Settings", "embedded", "is_loopback", "load"]

@@ -1,0 +1,107 @@
+"""`serve` runs the daemon; `check` looks at everything that could keep it from running."""
+
+import asyncio
+import os
+import signal
+import ssl
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import click
+
+from alertd import log, plugins
+from alertd.app import App
+from alertd.atlas import load_atlas
+from alertd.channel import Environment
+from alertd.cli.common import Misconfigured, Session, channel_settings, pass_session
+from alertd.core.errors import ConfigError
+from alertd.example import example
+from alertd.resources import home
+from alertd.rulebook import Rulebook
+from alertd.settings import Settings, inspect
+from alertd.templating import Templates
+from alertd.vault import SECRET_SIZE, load_or_create_secret
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1, 64), help="Delivery loops per channel.")
+@pass_session
+def serve(session: Session, workers: int | None) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C."""
+    settings = session.settings()
+    if workers is not None:
+        dispatch = settings.dispatch.model_copy(update={"workers": workers})
+        settings = settings.model_copy(update={"dispatch": dispatch})
+    log.configure(settings.log)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with App.open(settings) as app:
+        await app.serve(stop)
+
+
+@click.command()
+@click.option("--example", "show_example", is_flag=True, help="Print alertd.toml.example.")
+@pass_session
+def check(session: Session, *, show_example: bool) -> None:
+    """Look at configuration, rule sets, templates and secrets; name every problem at once."""
+    if show_example:
+        click.echo(example(channel_settings()), nl=False)
+        return
+    settings, problems = inspect(session.config, channels=channel_settings())
+    if settings is not None:
+        problems += dict.fromkeys(_problems(settings, channels=not problems))
+    if problems:
+        raise Misconfigured("\n".join(problems))
+    click.echo("everything can be used")
+
+
+def _problems(settings: Settings, *, channels: bool) -> Iterator[str]:
+    config = home("config")
+    looks: list[Callable[[], Any]] = [
+        lambda: Rulebook.load(settings.rulesets_dir or config / "rulesets"),
+        lambda: load_atlas(config / "regions"),
+        lambda: Templates(settings.templates_dir),
+    ]
+    if channels:  # else each of their problems has been named with its line
+        environment = Environment(public_url=settings.public_url, sender_domain="localhost")
+        looks.append(lambda: plugins.load(settings.channels, environment))
+    looks += [
+        partial(load_or_create_secret, path, SECRET_SIZE, create=False)
+        for path in (settings.keys.master_key_file, settings.anchors.key_file)
+        if path.exists()  # else it is made at first start
+    ]
+    for look in looks:
+        try:
+            look()
+        except ConfigError as error:
+            yield from str(error).splitlines()
+    yield from _tls_problems(settings)
+
+
+def _tls_problems(settings: Settings) -> Iterator[str]:
+    cert, key = settings.tls.cert, settings.tls.key
+    if cert is None or key is None:
+        return
+    missing = [path for path in (cert, key) if not os.access(path, os.R_OK)]
+    yield from (f"tls: {path}: cannot be read" for path in missing)
+    if not missing:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key)
+        except (ssl.SSLError, OSError):
+            yield f"tls: {cert} and {key} are no pair of certificate and private key"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not there on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
