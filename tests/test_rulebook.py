@@ -81,8 +81,8 @@ def test_programme_lines_are_printed_when_the_alert_has_none(shipped: Rulebook) 
 
 
 def test_current_is_the_highest_version_and_the_old_one_stays(tmp_path: Path) -> None:
-    for version in (2, 10, 9):
-        write(tmp_path, f"v{version}.toml", version=version)
+    for name, version in (("a", 2), ("b", 10), ("c", 9)):
+        write(tmp_path, f"{name}.toml", version=version)
     book = Rulebook.load(tmp_path)
     assert book.current("amber-alert-hellas").version == 10
     assert book.get("amber-alert-hellas", 2).version == 2
@@ -106,6 +106,8 @@ def test_digest_is_of_what_the_rules_say_and_not_of_how_they_are_written(tmp_pat
     read = Rulebook.load(tmp_path).current(rules.programme)
     assert Rulebook.digest(read) == Rulebook.digest(rules)
     assert Rulebook.digest(make_rules(max_hours=47)) != Rulebook.digest(rules)
+    turned = dict(reversed(rules.title.items()))
+    assert Rulebook.digest(make_rules(title=turned)) == Rulebook.digest(rules)
     again = RuleSet.model_validate_json(rules.model_dump_json())
     assert Rulebook.digest(again) == Rulebook.digest(rules)
 

@@ -69,7 +69,7 @@ def name_key(name: str) -> str:
 
 def plate_key(plate: str) -> str:
     """Give a plate's letters and digits, look-alikes of other alphabets as Latin."""
-    capitals = _without_accents(plate.upper()).translate(_LOOKALIKES)
+    capitals = plate.upper().translate(_LOOKALIKES)
     return "".join(char for char in capitals if char.isalnum())
 
 
