@@ -42,7 +42,7 @@ from sqlalchemy import (
     make_url,
     select,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from alertd.core.errors import ConfigError, NotFound, StoreBusy, StoreError
@@ -289,21 +289,31 @@ class _Postgres:
         await self._engine.dispose()
 
 
+_KINDS: dict[str, type[_Sqlite | _Postgres]] = {"sqlite": _Sqlite, "postgresql": _Postgres}
+
+
+def _database(url: str) -> _Database:
+    try:
+        parsed = make_url(url)
+        kind = _KINDS[parsed.get_backend_name()]
+    except (ArgumentError, KeyError):
+        raise _unusable() from None
+    if parsed.database in (None, "", ":memory:"):
+        raise _unusable()
+    return kind(parsed)
+
+
+def _unusable() -> ConfigError:
+    return ConfigError("keys.url: give sqlite:///path/of/keys.db or postgresql://host/database")
+
+
 @asynccontextmanager
 async def open_vault(url: str, master_key: bytes) -> AsyncIterator[Vault]:
     """Open the keys at `sqlite:///path` or `postgresql://...`, wrapped by `master_key`.
 
     Raises ConfigError for any other URL and for a master key that is not theirs.
     """
-    parsed = make_url(url)
-    kinds: dict[str, type[_Sqlite | _Postgres]] = {
-        "sqlite": _Sqlite,
-        "postgresql": _Postgres,
-    }
-    kind = kinds.get(parsed.get_backend_name())
-    if kind is None or not parsed.database:
-        raise ConfigError("keys: give sqlite:///path/of/keys.db or postgresql://host/database")
-    database = kind(parsed)
+    database = _database(url)
     try:
         vault = Vault(database, Master(master_key))
         await vault.prepare()
