@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select
 
 from alertd import plugins
 from alertd.anchors import Anchor, FileTarget, Signer, Target, WebhookTarget, read_anchors
@@ -27,8 +27,8 @@ from alertd.pipeline.reports import settle_reports
 from alertd.resources import home
 from alertd.rulebook import Rulebook
 from alertd.settings import Listener, Settings
-from alertd.store.schema import marks, to_micros
-from alertd.store.store import Store, open_store
+from alertd.store.schema import audit, to_micros
+from alertd.store.store import open_store
 from alertd.templating import Templates
 from alertd.tools import Tools
 from alertd.vault import SECRET_SIZE, load_or_create_secret, open_vault
@@ -68,7 +68,7 @@ class App:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(open_store(settings.database.url))
-            fresh = not await store.read(_has_schema)
+            fresh = await store.read(_is_empty)
             master = load_or_create_secret(settings.keys.master_key_file, SECRET_SIZE, create=fresh)
             seed = load_or_create_secret(settings.anchors.key_file, SECRET_SIZE, create=fresh)
             await store.migrate()
@@ -223,5 +223,8 @@ def _last_anchor(path: Path | None, signer: Signer) -> Head:
     return signed[-1].head if signed else GENESIS
 
 
-def _has_schema(conn: Connection) -> bool:
-    return inspect(conn).has_table(marks.name)
+def _is_empty(conn: Connection) -> bool:
+    """Tell whether nothing was ever recorded here: every change leaves an audit entry."""
+    if not inspect(conn).has_table(audit.name):
+        return True
+    return conn.execute(select(audit.c.seq).limit(1)).first() is None

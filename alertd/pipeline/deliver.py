@@ -304,7 +304,7 @@ def changed(row: Leased, outcome: Outcome, following: Next, now: int) -> Change:
 
 def _deadlines(conn: Connection, ids: AbstractSet[int]) -> dict[int, datetime]:
     query = select(dispatches.c.id, dispatches.c.deadline_at).where(dispatches.c.id.in_(ids))
-    return dict(conn.execute(query).tuples().all())
+    return dict(map(tuple, conn.execute(query)))
 
 
 def give_up(conn: Connection, *, node: str, now: int) -> int:

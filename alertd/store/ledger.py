@@ -220,7 +220,7 @@ def still_open(conn: Connection, dispatch_ids: Iterable[int]) -> dict[int, bool]
 def first_messages(conn: Connection, ids: Iterable[int]) -> dict[int, int]:
     """Give, per delivery, the first one that reached the same address about the same alert."""
     values = {"ids": json.dumps(list(ids))}
-    return dict(conn.execute(statement(conn, _FIRST), values).tuples().all())
+    return dict(map(tuple, conn.execute(statement(conn, _FIRST), values)))
 
 
 def change(conn: Connection, changes: Sequence[Change], *, lease: str = "") -> dict[int, str]:
@@ -231,7 +231,7 @@ def change(conn: Connection, changes: Sequence[Change], *, lease: str = "") -> d
     """
     rows = json.dumps([change.row() for change in changes])
     query = statement(conn, _CHANGE, _CHANGE_FIELDS)
-    return dict(conn.execute(query, {"rows": rows, "lease": lease}).tuples().all())
+    return dict(map(tuple, conn.execute(query, {"rows": rows, "lease": lease})))
 
 
 def add_attempts(conn: Connection, rows: Sequence[AttemptRow], batch: int) -> None:

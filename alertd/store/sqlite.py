@@ -86,37 +86,60 @@ class SqliteStore:
         self._engine.dispose()
 
     def _write_all(self) -> None:
-        conn = self._engine.connect().execution_options(alertd_writes=True)
-        with conn:
-            while (job := self._jobs.get()) is not None:
-                group = [job]
-                while len(group) < MAX_GROUP and not self._jobs.empty():
-                    if (more := self._jobs.get()) is None:
-                        self._jobs.put(None)
-                        break
-                    group.append(more)
-                self._write_group(conn, group)
+        while (job := self._jobs.get()) is not None:
+            group = [job]
+            while len(group) < MAX_GROUP and not self._jobs.empty():
+                if (more := self._jobs.get()) is None:
+                    self._jobs.put(None)
+                    break
+                group.append(more)
+            self._write_group(group)
 
-    def _write_group(self, conn: Connection, group: list[Job]) -> None:
+    def _write_group(self, group: list[Job]) -> None:
         """Commit all of `group` at once; if one fails, run each again in its own commit.
 
         SQLite may roll the whole transaction back on an error (a full disk), so there is
         no keeping of the others by savepoints.
         """
+        results, error = self._commit([work for work, _ in group])
+        if error is None:
+            for (_, done), result in zip(group, results, strict=True):
+                done.set_result(result)
+        elif len(group) == 1:
+            group[0][1].set_exception(_busy(error))
+        else:
+            for job in group:
+                self._write_group([job])
+
+    def _commit(
+        self, works: list[Callable[[Connection], Any]]
+    ) -> tuple[list[Any], Exception | None]:
         try:
-            with conn.begin():
-                results = [work(conn) for work, _ in group]
+            with self._engine.connect().execution_options(alertd_writes=True) as conn:
+                try:
+                    with conn.begin():
+                        results = [work(conn) for work in works]
+                    topics = take_topics(conn)
+                except BaseException:
+                    _discard(conn)
+                    raise
         except Exception as error:  # noqa: BLE001 - goes to whoever asked
-            take_topics(conn)
-            if len(group) > 1:
-                for job in group:
-                    self._write_group(conn, [job])
-            else:
-                group[0][1].set_exception(_busy(error))
-            return
-        self._topics.wake(take_topics(conn))
-        for (_, done), result in zip(group, results, strict=True):
-            done.set_result(result)
+            return [], error
+        self._topics.wake(topics)
+        return results, None
+
+
+def _discard(conn: Connection) -> None:
+    """Throw the connection away after a failure.
+
+    The traceback keeps cursors alive, and a RETURNING that was not read to its end would make
+    the next COMMIT fail.
+    """
+    take_topics(conn)
+    raw = conn.connection.dbapi_connection
+    if raw is not None:
+        raw.rollback()
+    conn.invalidate()
 
 
 def _busy(error: Exception) -> Exception:
