@@ -140,7 +140,9 @@ async def test_two_nodes_may_start_at_once(keys_url: str) -> None:
     await asyncio.gather(*(start() for _ in range(4)))
 
 
-@pytest.mark.parametrize("url", ["mysql://h/d", "sqlite://", "sqlite:///", "sqlite:///:memory:", "nonsense"])
+@pytest.mark.parametrize(
+    "url", ["mysql://h/d", "sqlite://", "sqlite:///", "sqlite:///:memory:", "nonsense"]
+)
 async def test_other_database_is_refused(url: str) -> None:
     with pytest.raises(ConfigError):
         async with open_vault(url, MASTER):
