@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, insert, select, update
-from tests.conftest import FakeClock
-from tests.factories import make_alert, make_rules
+from sqlalchemy import Connection, func, select
 
 from alertd import plugins
 from alertd.atlas import load_atlas
@@ -29,6 +27,8 @@ from alertd.store.store import Store
 from alertd.templating import Templates
 from alertd.tools import CONSOLE, Actor, Tools
 from alertd.vault import Vault, open_vault
+from tests.conftest import FakeClock
+from tests.factories import make_alert, make_rules
 
 PUBLIC_URL = "https://alerts.example.org"
 SENDER = "alerts@example.org"
@@ -65,9 +65,7 @@ class Office:
         self, *, draft: bool = False, key: str | None = None, **changes: Any
     ) -> Submitted:
         alert = make_alert(self.clock.now, **changes)
-        return await submit(
-            self.tools, self["submitter"], alert, draft=draft, idempotency_key=key
-        )
+        return await submit(self.tools, self["submitter"], alert, draft=draft, idempotency_key=key)
 
     async def approve(self, alert_id: str, by: str, **changes: Any) -> Approved:
         """Approve what stands now, in the role that `by` is called after."""
@@ -132,7 +130,9 @@ async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
 
 @pytest.fixture(scope="session")
 def renderer() -> Renderer:
-    channels = plugins.load(CHANNELS, Environment(public_url=PUBLIC_URL, sender_domain="example.org"))
+    channels = plugins.load(
+        CHANNELS, Environment(public_url=PUBLIC_URL, sender_domain="example.org")
+    )
     return Renderer(
         channels=channels,
         atlas=load_atlas(home("config") / "regions"),

@@ -9,8 +9,6 @@ from itertools import permutations
 
 import pytest
 from sqlalchemy import select
-from tests.factories import make_rules
-from tests.pipeline.conftest import ROLES, Office, enter
 
 from alertd.core.errors import Conflict, InvalidAlert, NotAllowed, NotFound
 from alertd.core.lifecycle import VersionState
@@ -18,6 +16,8 @@ from alertd.pipeline import approve as approving
 from alertd.pipeline.approve import preview, reject, send_back
 from alertd.store.schema import approvals, audit
 from alertd.tools import Actor
+from tests.factories import make_rules
+from tests.pipeline.conftest import ROLES, Office, enter
 
 Refuse = Callable[..., Awaitable[VersionState]]
 
