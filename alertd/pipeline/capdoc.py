@@ -79,6 +79,7 @@ def from_alert(
 def _info(alert: ChildAlert, rules: RuleSet, envelope: Envelope, texts: Texts) -> cap.Info:
     live = envelope.kind in {Kind.ALERT, Kind.UPDATE}
     expires = alert.expires_at if live else alert.expires_at + AFTERMATH
+    lines = rules.lines(alert.phone_lines, texts.language)
     return cap.Info(
         language=spoken_in(texts.language, rules.country),
         category=_CATEGORIES,
@@ -94,7 +95,7 @@ def _info(alert: ChildAlert, rules: RuleSet, envelope: Envelope, texts: Texts) -
         description=texts.description,
         instruction=texts.instruction,
         web=envelope.web,
-        contact="; ".join(f"{line.label}: {line.number}" for line in alert.phone_lines),
+        contact="; ".join(f"{line.label}: {line.number}" for line in lines),
         area=(_area(alert, texts.area, exact=live),),
     )
 

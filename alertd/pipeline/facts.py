@@ -31,9 +31,9 @@ class Row(NamedTuple):
     lang: str = ""
 
 
-def allowed(alert: ChildAlert, rules: RuleSet) -> ChildAlert:
-    """Give the alert without what the rule set's policy keeps back."""
-    changes: dict[str, Any] = {}
+def allowed(alert: ChildAlert, rules: RuleSet, language: str) -> ChildAlert:
+    """Give what the rule set's policy lets out, with the phone lines to print in `language`."""
+    changes: dict[str, Any] = {"phone_lines": rules.lines(alert.phone_lines, language)}
     if not rules.allow_companion:
         changes["companions"] = ()
     if not rules.allow_health:

@@ -40,6 +40,9 @@ EVENTS = (
 )
 """What officials are told by a notice: its variant."""
 
+# What a reader of HTML does not see, tags last.
+_UNSEEN = re.compile(r"(?is)<(head|title|style|script)\b.*?</\1>|<!--.*?-->|<[^>]*>")
+
 _CAP_TEXTS = ("headline", "description", "instruction")
 
 Context = dict[str, Any]
@@ -150,7 +153,7 @@ class Renderer:
 
     def _public(self, subject: Subject, kind: Kind, variant: str, language: str) -> Context:
         """Gather what the templates of a message to the public see."""
-        alert = facts.allowed(subject.alert, subject.rules)
+        alert = facts.allowed(subject.alert, subject.rules, language)
         wording = self._wording(subject.rules, language, alert.languages[0])
         identifier = message_identifier(subject.identifier, kind, variant)
         cap_url = f"{self.public_url}/cap/{quote(identifier)}.xml"
@@ -264,7 +267,8 @@ class Renderer:
 def _changes(subject: Subject, alert: ChildAlert, wording: Wording) -> list[str]:
     if subject.previous is None:
         return []
-    return facts.changes(facts.allowed(subject.previous, subject.rules), alert, wording)
+    previous = facts.allowed(subject.previous, subject.rules, wording.catalogue.language)
+    return facts.changes(previous, alert, wording)
 
 
 def _exercise(wording: Wording, status: str) -> tuple[str, str]:
@@ -277,8 +281,8 @@ def _exercise(wording: Wording, status: str) -> tuple[str, str]:
 
 def _require_mark(text: str, word: str, where: str) -> None:
     """Hold every template, an operator's too, to beginning with the mark of an exercise."""
-    visible = re.sub(r"(?is)<head\b.*?</head>|<[^>]*>", " ", text).strip()
-    if not visible.startswith((word, fit_greek(word))):
+    visible = _UNSEEN.sub(" ", text) if where.endswith(".html") else text
+    if not visible.lstrip().startswith((word, fit_greek(word))):
         raise ConfigError(f"templates {where}: must begin with {{{{ mark }}}} or {{{{ prefix }}}}")
 
 

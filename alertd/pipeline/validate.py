@@ -13,6 +13,7 @@ from alertd.core.errors import InvalidAlert, Problem
 from alertd.core.geo import polygon_fault
 from alertd.core.regions import Atlas
 from alertd.core.ruleset import AlertKind, RuleSet
+from alertd.pipeline.wording import years_between
 
 CLOCK_SKEW = timedelta(minutes=2)  # between the submitter's clock and ours
 FAR_KM = 300  # beyond the country's bounds a point is taken for a mistake
@@ -101,7 +102,7 @@ def _age(child: Child, field: str, kind: AlertKind | None, today: date) -> Itera
     if child.birth_date is not None and child.birth_date > today:
         yield Problem(field, "lies in the future; give the day of birth")
         return
-    age = child.age if child.birth_date is None else years(child.birth_date, today)
+    age = child.age if child.birth_date is None else years_between(child.birth_date, today)
     if kind is None or age is None:
         return
     if kind.max_age is not None and age > kind.max_age:
@@ -112,11 +113,6 @@ def _age(child: Child, field: str, kind: AlertKind | None, today: date) -> Itera
         )
     if age < kind.min_age:
         yield Problem(field, f"must be at least {kind.min_age} for '{kind.name}'; correct it")
-
-
-def years(born: date, on: date) -> int:
-    """Give the age in whole years."""
-    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
 
 
 def _companions(alert: ChildAlert, frame: Frame) -> Iterator[Problem]:
