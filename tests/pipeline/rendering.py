@@ -12,7 +12,7 @@ from alertd.channel import Composed
 from alertd.core.cap import NAMESPACE
 from alertd.core.rendition import Kind, Rendition, Slot, fill, split
 from alertd.core.ruleset import RuleSet
-from alertd.pipeline.render import Renderer, Subject
+from alertd.pipeline.render import EVENTS, Renderer, Subject
 from alertd.resources import home
 from alertd.templating import Templates
 from tests.factories import child_facts, make_alert, make_rules
@@ -112,11 +112,7 @@ def to_officials(renderer: Renderer, status: str = "exercise") -> list[Rendition
         "link": f"{PUBLIC_URL}/cases/0examplealert0000000",
         "languages": ("el", "en"),
     }
-    notices = [
-        rendition
-        for event in ("activated", "ended", "corrected", "expired")
-        for rendition in renderer.notice(event=event, **facts)
-    ]
+    notices = [rendition for event in EVENTS for rendition in renderer.notice(event=event, **facts)]
     return [*renderer.requests(role="police", **facts), *notices]
 
 
