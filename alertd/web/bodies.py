@@ -6,6 +6,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from alertd.core.errors import Problem
+from alertd.core.jsontext import BrokenText, json_text
 from alertd.core.problems import problems_of
 from alertd.web.problems import (
     BrokenBody,
@@ -40,15 +41,10 @@ async def read_body(request: web.Request, model: type[Model], limit: int) -> Mod
     }:
         raise UnsupportedMedia("the body must be application/json in UTF-8")
     try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        raise BrokenBody(f"byte {error.start + 1} is not UTF-8") from None
-    try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(json_text(body, limit=limit))
+    except BrokenText as error:
+        raise BrokenBody(f"the body {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        if first["type"] == "json_invalid":
-            raise BrokenBody(first["msg"]) from None
         raise InvalidRequest(problems_of(error)) from None
 
 

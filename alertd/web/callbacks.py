@@ -35,9 +35,9 @@ class ReportSink(Protocol):
 class Reports:
     """Settles reports in groups: whoever put one waits for the transaction that holds it."""
 
-    def __init__(self, settle: Settle) -> None:
+    def __init__(self, settle: Settle, *, room: int = _QUEUE) -> None:
         self._settle = settle
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(_QUEUE)
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(room)
 
     async def put(self, report: Report) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,14 +12,18 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy import Connection, select
 
 from alertd import plugins
 from alertd.atlas import load_atlas
 from alertd.channel import Channel, Environment, Report
+from alertd.core.delivery import State
 from alertd.pipeline import persons
 from alertd.pipeline.render import Renderer
 from alertd.resources import home
 from alertd.rulebook import Rulebook
+from alertd.store import ledger
+from alertd.store.schema import deliveries, to_micros
 from alertd.store.store import Store
 from alertd.tools import CONSOLE, Tools
 from alertd.vault import open_vault
@@ -178,5 +183,45 @@ def activate(people: dict[str, Person]) -> Activate:
                 given |= {"reference": reference} if reference else {}
                 answer = await people[name].post(f"/api/v1/alerts/{alert_id}/approvals", given)
                 assert answer.status == 201, await answer.json()
+
+    return run
+
+
+def _deliver(conn: Connection, channel: str, state: State, now: int) -> int:
+    rows = conn.execute(
+        select(deliveries).where(
+            deliveries.c.channel == channel, deliveries.c.state == State.QUEUED
+        )
+    ).all()
+    counts: Counter[ledger.ProgressKey] = Counter()
+    changes = []
+    for row in rows:
+        ledger.moved(counts, row.dispatch_id, row.channel, State.QUEUED, state)
+        changes.append(
+            ledger.Change(
+                id=row.id,
+                was=State.QUEUED,
+                state=state,
+                next_at=now,
+                attempts=1,
+                reason="rejected" if state is State.DEAD else None,
+                sent_at=None if state is State.DEAD else now,
+                delivered_at=now if state is State.DELIVERED else None,
+            )
+        )
+    ledger.change(conn, changes)
+    ledger.add_progress(conn, counts, now)
+    return len(rows)
+
+
+Deliver = Callable[..., Awaitable[int]]
+
+
+@pytest.fixture
+def deliver(tools: Tools) -> Deliver:
+    """Settle what is queued on a channel as a worker would; gives how many that were."""
+
+    async def run(channel: str = "feed", state: State = State.DELIVERED) -> int:
+        return await tools.store.write(_deliver, channel, state, to_micros(tools.clock()))
 
     return run
