@@ -38,7 +38,11 @@ _IDLE_S = 60.0  # servers hang up on the idle after minutes: better us than them
 class EmailSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field(min_length=1, description="The SMTP server that relays for us.")
+    host: str = Field(
+        min_length=1,
+        description="The SMTP server that relays for us.",
+        examples=["smtp.example.org"],
+    )
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         default=None, description="Its port; by default 587, with tls = 'tls' 465, with 'none' 25."
     )
@@ -50,7 +54,9 @@ class EmailSettings(BaseModel):
     )
     username: str | None = Field(default=None, description="Login name, where one is needed.")
     password: SecretStr | None = Field(default=None, description="Login password.")
-    sender: str = Field(description="The address that messages come from.")
+    sender: str = Field(
+        description="The address that messages come from.", examples=["alerts@example.org"]
+    )
     sender_name: str = Field(default="", description="The name shown beside it.")
     list_id: str | None = Field(
         default=None, description="The list's name for List-Id; by default the programme's."

@@ -40,12 +40,17 @@ _silent.setLevel(logging.CRITICAL)  # the SDK would log URLs and headers
 class SmsSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    account_sid: str = Field(pattern=r"^AC[0-9a-f]{32}$", description="The Twilio account's SID.")
+    account_sid: str = Field(
+        pattern=r"^AC[0-9a-f]{32}$",
+        description="The Twilio account's SID.",
+        examples=["AC00000000000000000000000000000000"],
+    )
     auth_token: SecretStr = Field(description="Its auth token; also checks status callbacks.")
     sender: str | None = Field(
         default=None,
         pattern=r"^(\+[1-9][0-9]{4,14}|[0-9]{3,8}|[A-Za-z][A-Za-z0-9 _+&-]{0,10})$",
         description="The number, short code or name (at most 11 characters) to send from.",
+        examples=["Example"],
     )
     messaging_service_sid: str | None = Field(
         default=None,
@@ -166,7 +171,7 @@ class SmsChannel:
             raise_for_status=_keep_headers,
         )
         http = AsyncTwilioHttpClient(pool_connections=False, logger=_silent)
-        http.session = self._session
+        http.session = Bounded(self._session)
         self._client = Client(
             account_sid=self.settings.account_sid,
             credential_provider=Login(self.settings),
@@ -187,6 +192,16 @@ class SmsChannel:
         if self._session is not None:
             await self._session.close()
             self._session = self._client = None
+
+
+class Bounded:
+    """What the SDK takes for a session: ours with its bounds, for the SDK asks for none."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def request(self, **options: Any) -> aiohttp.ClientResponse:
+        return await self._session.request(**options | {"timeout": self._session.timeout})
 
 
 class Login:
