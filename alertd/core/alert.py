@@ -3,14 +3,13 @@
 `"unknown"` is a value of its own, printed as such; a missing optional field is not printed.
 """
 
-import json
-from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -18,8 +17,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from alertd.core.errors import InvalidAlert, Problem
+from alertd.core.jsontext import BrokenText, json_text
 from alertd.core.problems import problems_of
-from alertd.core.text import LanguageTag, LongText, Moment, PersonName, Plate, Text
+from alertd.core.text import Day, LanguageTag, LongText, Moment, PersonName, Plate, Text
 
 __all__ = [
     "Area",
@@ -43,8 +43,12 @@ Unknown = Literal["unknown"]
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 PhoneNumber = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 ]{1,18}$")]
-Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
-Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+# Numbers are taken as written: "7" and true are none.
+Age = Annotated[int, Field(strict=True, ge=0, le=120)]  # the rule set bounds it, with a reason
+Height = Annotated[int, Field(strict=True, ge=30, le=250)]
+Latitude = Annotated[float, Field(strict=True, ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(strict=True, ge=-180, le=180, allow_inf_nan=False)]
+Kilometres = Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]
 Point = tuple[Latitude, Longitude]
 
 
@@ -61,7 +65,7 @@ class Person(Facts):
     """What helps a stranger recognise someone."""
 
     sex: Literal["female", "male", "other", "unknown"]
-    height_cm: Annotated[int, Field(ge=30, le=250)] | Unknown = "unknown"
+    height_cm: Height | Unknown = "unknown"
     build: Text = "unknown"
     hair: Text = "unknown"
     eyes: Text = "unknown"
@@ -73,9 +77,8 @@ class Child(Person):
     """A missing child; exactly one of `age` and `birth_date` is given."""
 
     name: PersonName
-    birth_date: date | None = None
-    # The rule set bounds the age, with a reason.
-    age: Annotated[int, Field(ge=0, le=120)] | None = Field(default=None, validate_default=True)
+    birth_date: Day | None = None
+    age: Age | None = Field(default=None, validate_default=True)
     health: Text | None = None  # GDPR Art. 9: only where the policy allows it
     photo: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # SHA-256 of an upload
 
@@ -99,9 +102,9 @@ class Companion(Person):
     """Who may be with the child (GDPR Art. 10: only where the policy allows it)."""
 
     name: PersonName = "unknown"
-    age: Annotated[int, Field(ge=0, le=120)] | Unknown = "unknown"
+    age: Age | Unknown = "unknown"
     relation: Text | None = None
-    suspect: bool = False
+    suspect: StrictBool = False
 
 
 class Vehicle(Facts):
@@ -119,7 +122,7 @@ class LastSeen(Facts):
 
 class Circle(Facts):
     centre: Point
-    radius_km: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+    radius_km: Kilometres
 
 
 class Area(Facts):
@@ -137,7 +140,7 @@ class PhoneLine(Facts):
 
 class CriterionAnswer(Facts):
     criterion: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
-    met: bool
+    met: StrictBool
     reason: LongText
 
 
@@ -165,46 +168,10 @@ class ChildAlert(Facts):
 
 
 def parse_alert(data: bytes) -> ChildAlert:
-    """Read an alert from JSON; raises InvalidAlert with every problem at once.
-
-    Types are taken as written: `"7"` is no number, and a key may stand only once.
-    """
-    text = _json_text(data)
+    """Read an alert from JSON; raises InvalidAlert with every problem at once."""
     try:
-        return ChildAlert.model_validate_json(text, strict=True)
+        return ChildAlert.model_validate_json(json_text(data, limit=MAX_BYTES))
+    except BrokenText as error:
+        raise InvalidAlert([Problem("body", str(error))]) from None
     except ValidationError as error:
         raise InvalidAlert(problems_of(error)) from None
-
-
-def _json_text(data: bytes) -> str:
-    if len(data) > MAX_BYTES:
-        raise _unreadable(f"is too large: at most {MAX_BYTES} bytes")
-    try:
-        text = data.decode("utf-8-sig")
-        json.loads(text, object_pairs_hook=_unique, parse_constant=_not_json)
-    except UnicodeDecodeError as error:
-        raise _unreadable(f"must be UTF-8; byte {error.start + 1} is not") from None
-    except json.JSONDecodeError as error:
-        raise _unreadable(
-            f"is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-        ) from None
-    except RecursionError:
-        raise _unreadable("is nested too deeply") from None
-    except ValueError:  # a number of thousands of digits
-        raise _unreadable("holds a number that is too long") from None
-    return text
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _unreadable("gives the same key twice in one object: keep one of them")
-    return found
-
-
-def _not_json(_: str) -> None:
-    raise _unreadable("holds NaN or Infinity, which are not JSON: write a number")
-
-
-def _unreadable(message: str) -> InvalidAlert:
-    return InvalidAlert([Problem("body", message)])

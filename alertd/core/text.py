@@ -7,7 +7,7 @@ use (the slots of renditions are marked by it), surrogates and non-characters (i
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
@@ -101,6 +101,18 @@ def _iso(value: Any) -> Any:
     raise PydanticCustomError("moment", MOMENT_WANTED)
 
 
+def _iso_day(value: Any) -> Any:
+    """Read an ISO date; pydantic would take a number as seconds since 1970."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip()):
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            pass  # the shape of a date, but no such day
+    raise PydanticCustomError("moment", "must be a date such as 2015-03-31")
+
+
 def _to_second(value: datetime) -> datetime:
     if not 1900 <= value.year <= 2200:
         raise PydanticCustomError("moment", "must be a year between 1900 and 2200")
@@ -116,6 +128,7 @@ Plate = Annotated[str, Field(min_length=1, max_length=20), AfterValidator(plate_
 LanguageTag = Annotated[str, Field(min_length=2, max_length=35), AfterValidator(language_tag)]
 # CAP times have no fractions: what is printed, compared and stored is one and the same.
 Moment = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_to_second)]
+Day = Annotated[date, BeforeValidator(_iso_day)]
 
 SHAPES = {
     r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$": "must be an ISO 3166-2 code such as GR-I, or GR",

@@ -95,6 +95,7 @@ def test_key_that_is_no_plain_name_is_not_repeated() -> None:
         ({"children": [child_facts(age=-1)]}, "children.0.age", "at least 0"),
         ({"children": [child_facts(age=300)]}, "children.0.age", "at most 120"),
         ({"children": [child_facts(age="9")]}, "children.0.age", "whole number"),
+        ({"children": [child_facts(age=True)]}, "children.0.age", "whole number"),
         ({"children": [child_facts(age=9.5)]}, "children.0.age", "whole number"),
         (
             {"children": [child_facts(age=None)]},
@@ -108,6 +109,16 @@ def test_key_that_is_no_plain_name_is_not_repeated() -> None:
         ),
         (
             {"children": [child_facts(age=None, birth_date="2017-02-30")]},
+            "children.0.birth_date",
+            "such as 2015-03-31",
+        ),
+        (
+            {"children": [child_facts(age=None, birth_date=1_486_000_000)]},
+            "children.0.birth_date",
+            "such as 2015-03-31",
+        ),
+        (
+            {"children": [child_facts(age=None, birth_date="2017-02-03T00:00:00Z")]},
             "children.0.birth_date",
             "such as 2015-03-31",
         ),
@@ -250,7 +261,7 @@ def test_plates_languages_are_written_one_way() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "is not valid JSON: line 1, column 1"),
+        (b"", "is not valid JSON: EOF"),
         (b"{", "is not valid JSON"),
         (b"[]", "must be an object"),
         (b'"text"', "must be an object"),
@@ -258,10 +269,10 @@ def test_plates_languages_are_written_one_way() -> None:
         (b'{"authority": "\xed\xa0\x80"}', "must be UTF-8"),
         (b'{"authority": "\\ud800"}', "is not valid JSON"),
         (b'{"age": 7, "age": 8}', "same key twice"),
-        (b'{"age": NaN}', "NaN"),
-        (b'{"age": -Infinity}', "NaN"),
-        (b'{"age": ' + b"9" * 5000 + b"}", "too long"),
-        (b"[" * 100_000, "nested too deeply"),
+        (b'{"age": NaN}', "is not valid JSON"),
+        (b'{"age": -Infinity}', "is not valid JSON"),
+        (b'{"age": ' + b"9" * 5000 + b"}", "is not valid JSON"),
+        (b"[" * 100_000, "is not valid JSON"),
         (b'{"a":' * 500 + b"1" + b"}" * 500, "is not valid JSON"),
         (b" " * (MAX_BYTES + 1), "too large"),
     ],
