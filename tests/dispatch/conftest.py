@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, insert, select
-from tests.factories import alert_facts
 
 from alertd.app import App
 from alertd.core.alert import ChildAlert
@@ -21,17 +20,18 @@ from alertd.demo.twilio import ACCOUNT_SID, AUTH_TOKEN, FakeTwilio
 from alertd.demo.webhooks import WebhookSink
 from alertd.pipeline import persons
 from alertd.pipeline.approve import approve, preview
+from alertd.pipeline.expand import pending
 from alertd.pipeline.submit import submit
 from alertd.settings import Settings, embedded
 from alertd.store.schema import (
     addresses,
     deliveries,
     dispatches,
-    progress,
     recipient_regions,
     recipients,
 )
 from alertd.tools import CONSOLE, Actor, Tools
+from tests.factories import alert_facts
 
 ROLES = ("police", "prosecutor", "ngo")
 
@@ -100,21 +100,20 @@ class Town:
 
     async def send(self, **changes: Any) -> str:
         """Submit an alert and give every approval; gives its id."""
-        facts = alert_facts(datetime.now(UTC), **changes)
-        alert = ChildAlert.model_validate(facts)
-        submitted = await submit(self.tools, self.officials["submitter"], alert)
+        alert_id = await self.submit(**changes)
+        await self.approve(alert_id)
+        return alert_id
+
+    async def submit(self, **changes: Any) -> str:
+        alert = ChildAlert.model_validate(alert_facts(datetime.now(UTC), **changes))
+        return (await submit(self.tools, self.officials["submitter"], alert)).alert_id
+
+    async def approve(self, alert_id: str) -> None:
         for role in ROLES:
-            actor = self.officials[role]
-            shown = await preview(self.tools, actor, submitted.alert_id, role=_role(role))
-            await approve(
-                self.tools,
-                actor,
-                submitted.alert_id,
-                role=_role(role),
-                digest=shown.digest,
-                reference="EX 1/2026",
-            )
-        return submitted.alert_id
+            actor, as_role = self.officials[role], _role(role)
+            shown = await preview(self.tools, actor, alert_id, role=as_role)
+            given = {"role": as_role, "digest": shown.digest, "reference": "EX 1/2026"}
+            await approve(self.tools, actor, alert_id, **given)
 
     async def states(self, alert_id: str) -> dict[str, dict[str, int]]:
         """Count deliveries per channel and state, from the rows themselves."""
@@ -125,8 +124,9 @@ class Town:
         async with asyncio.timeout(timeout_s):
             while True:
                 states = await self.states(alert_id)
-                if states and not any(s.keys() & {"queued", "leased"} for s in states.values()):
-                    return states
+                busy = any(each.keys() & {"queued", "leased"} for each in states.values())
+                if not busy and not await self.tools.store.read(pending):
+                    return await self.states(alert_id)
                 await asyncio.sleep(0.02)
 
 
