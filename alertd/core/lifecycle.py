@@ -34,7 +34,6 @@ TRANSITIONS: dict[tuple[VersionState, Move], VersionState] = {
     (S.DRAFT, Move.EDIT): S.DRAFT,
     (S.DRAFT, Move.SUBMIT): S.SUBMITTED,
     (S.DRAFT, Move.REJECT): S.REJECTED,
-    (S.DRAFT, Move.EXPIRE): S.EXPIRED,
     (S.SUBMITTED, Move.EDIT): S.SUBMITTED,  # and every approval is void
     (S.SUBMITTED, Move.RETURN): S.RETURNED,
     (S.SUBMITTED, Move.REJECT): S.REJECTED,
@@ -50,7 +49,6 @@ TRANSITIONS: dict[tuple[VersionState, Move], VersionState] = {
     (S.ACTIVE, Move.EXPIRE): S.EXPIRED,
 }
 FINAL = frozenset(VersionState) - {state for state, _ in TRANSITIONS}
-EDITABLE = frozenset(state for state, by in TRANSITIONS if by is Move.EDIT)
 
 
 def moves(state: VersionState) -> tuple[Move, ...]:

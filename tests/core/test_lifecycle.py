@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertd.core.errors import Conflict
-from alertd.core.lifecycle import EDITABLE, FINAL, TRANSITIONS, Move, VersionState, move, moves
+from alertd.core.lifecycle import FINAL, TRANSITIONS, Move, VersionState, move, moves
 
 S, M = VersionState, Move
 walks = st.lists(st.sampled_from(list(Move)), max_size=30)
@@ -55,7 +55,11 @@ def test_final_states_are_those_that_close_a_version() -> None:
 
 
 def test_what_is_out_there_cannot_be_edited() -> None:
-    assert {S.DRAFT, S.SUBMITTED, S.RETURNED} == EDITABLE
+    assert {S.DRAFT, S.SUBMITTED, S.RETURNED} == {at for at, by in TRANSITIONS if by is M.EDIT}
+
+
+def test_draft_does_not_expire_for_it_can_be_given_another_time() -> None:
+    assert M.EXPIRE not in moves(S.DRAFT)
 
 
 @pytest.mark.parametrize(
