@@ -96,6 +96,10 @@ class Templates:
             # The message of such an error may quote the alert, so only its class is told.
             raise _fault(template, error, type(error).__name__) from None
 
+    def require(self, channel: str, kind: str, file: str) -> None:
+        """Raise ConfigError unless there is such a template."""
+        self._template(SOURCE_LANGUAGE, channel, kind, file)
+
     def _template(self, language: str, channel: str, kind: str, file: str) -> Template:
         names = _names(channel, kind, file)
         try:

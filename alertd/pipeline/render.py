@@ -26,6 +26,7 @@ from alertd.templating import Templates, best_language
 CAP_CHANNEL = "feed"  # carries the CAP document beside its own entries
 ALL_LANGUAGES = "mul"  # ISO 639-2: of a document that holds several
 TO_OFFICIALS = ("email", "sms")
+TO_PUBLIC = (Kind.ALERT, Kind.UPDATE, Kind.END, Kind.CORRECTION, Kind.EXPIRY)
 STEPS = ("", ":reminder", ":deputy")
 """What the variant of a request adds to the role: the first asking, the reminder, the deputy's."""
 
@@ -89,6 +90,13 @@ class Renderer:
     public_url: str  # no trailing slash
     sender: str  # CAP's
     templates: Templates = field(default_factory=Templates)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError when a channel lacks a template that a submission would need."""
+        for name, channel in self.channels.items():
+            kinds = (*TO_PUBLIC, Kind.REQUEST, Kind.NOTICE) if name in TO_OFFICIALS else TO_PUBLIC
+            for kind, file in product(kinds, channel.templates):
+                self.templates.require(name, kind, file)
 
     def version(self, subject: Subject) -> list[Rendition]:
         """Give everything that approvers approve: the alert or update and all that may follow."""

@@ -15,12 +15,15 @@ from alertd.plugins import load
 from alertd.templating import Templates
 from tests.factories import child_facts, make_alert, make_rules
 from tests.pipeline.rendering import (
+    COMPANION,
     PERSONAL,
     PUBLIC_KINDS,
     SLOTS,
     cap_of,
     make_renderer,
     make_subject,
+    make_update,
+    open_rules,
     text,
     texts_of,
     to_officials,
@@ -120,6 +123,26 @@ def test_sms_is_gsm7_by_default_and_ucs2_when_asked() -> None:
     assert (encoding(fitted), encoding(plain)) == ("gsm7", "ucs2")
     assert fit_greek(plain) == fitted
     assert parts(fitted)[1] <= 2 < parts(plain)[1]
+
+
+@pytest.mark.parametrize("count", [3, 10])
+def test_sms_of_the_fullest_alert_stays_within_what_a_provider_takes(
+    renderer: Renderer, count: int
+) -> None:
+    full = "μακρύ κείμενο " * 14
+    looks = dict.fromkeys(("hair", "eyes", "build", "clothing", "distinguishing_marks"), full)
+    facts: dict[str, Any] = {
+        "children": [child_facts(name=full, age=n, **looks) for n in range(count)],
+        "companions": [COMPANION | {"name": full, "clothing": full}] * 5,
+        "vehicle": {"make": full, "colour": full, "plate": "X" * 20, "country": "GR"},
+        "last_seen": {"at": "2026-11-24T00:00:00+00:00", "place": full},
+        "area": {"regions": [f"GR-{letter}" for letter in "ABCDEFGHIJKLM"]},
+        "phone_lines": [{"label": full, "number": "+30 690 000 0000 0"}] * 6,
+    }
+    version = renderer.version(make_update({}, facts, rules=open_rules()))
+    for language in ("el", "en"):
+        body = text(version, "update", "", "sms", language)
+        assert 700 < len(body) <= 1600
 
 
 def webhook_data(renderer: Renderer, alert: ChildAlert) -> dict[str, Any]:

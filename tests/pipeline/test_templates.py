@@ -16,6 +16,7 @@ from alertd.resources import home
 from alertd.templating import Templates
 from tests.factories import child_facts, make_alert
 from tests.pipeline.rendering import (
+    PlainChannel,
     make_renderer,
     make_subject,
     make_update,
@@ -248,9 +249,10 @@ def test_end_that_asks_for_the_child_is_refused(tmp_path: Path) -> None:
         renderer.version(make_subject())
 
 
-def test_channel_without_a_template_is_named(tmp_path: Path) -> None:
+def test_channel_without_a_template_is_named_at_start() -> None:
+    channels = {"fax": PlainChannel("fax", "page.txt")}
     with pytest.raises(ConfigError, match=r"no template fax/alert/page.txt.j2 or fax/page.txt.j2"):
-        shipped_templates().render("el", "fax", "alert", "page.txt", {})
+        make_renderer(channels=channels)
 
 
 # --- how the shipped ones are written
