@@ -22,10 +22,11 @@ from alertd.rulebook import Rulebook
 from alertd.settings import Settings, inspect
 from alertd.templating import Templates
 from alertd.vault import SECRET_SIZE, load_or_create_secret
+from alertd.workers.processes import helped_by, stop_signal
 
 
 @click.command()
-@click.option("--workers", type=click.IntRange(1, 64), help="Delivery loops per channel.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes that send, on this machine.")
 @pass_session
 def serve(session: Session, workers: int | None) -> None:
     """Run the daemon until SIGTERM or Ctrl-C."""
@@ -43,8 +44,26 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with App.open(settings) as app:
+    helpers = settings.dispatch.workers - 1
+    patience_s = settings.dispatch.drain_s + 5
+    async with (
+        App.open(settings) as app,  # first, for it makes secrets and brings the schema up to date
+        helped_by(helpers, partial(_help, settings), patience_s),
+    ):
         await app.serve(stop)
+
+
+def _help(settings: Settings) -> None:
+    """Be one more process that sends; runs in a process of its own."""
+    log.configure(settings.log)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    stop = stop_signal()
+    async with App.open(settings) as app:
+        await app.work(stop)
 
 
 @click.command()
