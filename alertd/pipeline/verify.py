@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from alertd.anchors import Anchor, Verifier
 from alertd.core.agreement import disagreement
@@ -181,25 +181,29 @@ def _read_deliveries(conn: Connection, after: int) -> tuple[int, int | None, lis
     query = select(deliveries.c.id, deliveries.c.state).where(deliveries.c.id > after)
     states = dict(conn.execute(query.order_by(deliveries.c.id).limit(_DELIVERIES)).all())
     last = max(states) if len(states) == _DELIVERIES else None
-    their = select(attempts.c.delivery_id, attempts.c.result, attempts.c.batch).where(
-        attempts.c.delivery_id > after
-    )
-    if last is not None:
-        their = their.where(attempts.c.delivery_id <= last)
-    tried: dict[int, list[tuple[str, int]]] = {}
-    for delivery, result, batch in conn.execute(
-        their.order_by(attempts.c.delivery_id, attempts.c.id)
-    ):
-        tried.setdefault(delivery, []).append((result, batch))
-    findings = [
-        Finding(
-            Fault.REMOVED, tried[lost][-1][1], f"delivery {lost} is missing, its attempts stand"
-        )
-        for lost in sorted(tried.keys() - states.keys())
-    ]
+    tried = _tried(conn, after, last)
+    findings = []
+    for lost in sorted(tried.keys() - states.keys()):
+        gone = f"delivery {lost} is missing, its attempts stand"
+        findings.append(Finding(Fault.REMOVED, tried[lost][-1].batch, gone))
     for delivery, state in states.items():
-        said = tried.get(delivery, [])
-        if what := disagreement(state, [result for result, _ in said]):
-            seq = said[-1][1] if said else 0
+        rows = tried.get(delivery, [])
+        if what := disagreement(state, [(row.number, row.result) for row in rows]):
+            seq = rows[-1].batch if rows else 0
             findings.append(Finding(Fault.CHANGED, seq, f"delivery {delivery} {what}"))
     return len(states), last, findings
+
+
+def _tried(
+    conn: Connection, after: int, last: int | None
+) -> dict[int, list[Row[int, int, str, int]]]:
+    """Give the attempts of each delivery after `after`, up to `last`, as they were recorded."""
+    query = select(
+        attempts.c.delivery_id, attempts.c.number, attempts.c.result, attempts.c.batch
+    ).where(attempts.c.delivery_id > after)
+    if last is not None:
+        query = query.where(attempts.c.delivery_id <= last)
+    found: dict[int, list[Row[int, int, str, int]]] = {}
+    for row in conn.execute(query.order_by(attempts.c.delivery_id, attempts.c.id)):
+        found.setdefault(row.delivery_id, []).append(row)
+    return found

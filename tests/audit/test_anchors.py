@@ -94,7 +94,7 @@ def test_anchor_reads_what_it_writes(anchor: Anchor) -> None:
 
 @pytest.mark.parametrize("line", ["{}", "[]", "1", '{"seq":1}', "x"])
 def test_line_that_is_no_anchor_becomes_a_finding(line: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - json and we word it differently
+    with pytest.raises(ValueError):
         Anchor.parse(line)
     found = list(read_anchors([line + "}\n"]))
     assert [(f.fault, type(f)) for f in found] == [(Fault.FORGED, Finding)]
@@ -163,7 +163,7 @@ async def test_mail_carries_the_anchor(anchor: Anchor) -> None:
     got: list[bytes] = []
 
     class Handler:
-        async def handle_DATA(self, *call: Any) -> str:  # noqa: N802 - aiosmtpd's name for it
+        async def handle_DATA(self, *call: Any) -> str:
             got.append(call[2].content)
             return "250 OK"
 
