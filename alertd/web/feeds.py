@@ -29,6 +29,7 @@ RSS = "application/rss+xml; charset=utf-8"
 _TTL_MIN = "1"
 
 Build = Callable[[datetime], Awaitable[bytes]]
+Serve = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Shelf:
@@ -74,27 +75,6 @@ class Shelf:
 def add_feeds(app: web.Application, tools: Tools) -> None:
     """Serve the feeds, public and exercise, and the CAP documents."""
     shelf = Shelf(tools)
-    known = {
-        language for rules in tools.rulebook.rule_sets.values() for language in rules.languages
-    }
-
-    def serve_feed(*, exercise: bool) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def feed(request: web.Request) -> web.Response:
-            language = request.match_info.get("language")
-            if language is not None and language not in known:
-                raise NotFound(f"there is no feed in this language; there are: {_listed(known)}")
-
-            async def build(now: datetime) -> bytes:
-                found = await tools.store.read(read_entries, now, exercise=exercise)
-                entries = await open_entries(tools, found, language)
-                link = tools.public_url + request.path
-                return await asyncio.to_thread(
-                    write_rss, entries, link=link, language=language, exercise=exercise
-                )
-
-            return respond(request, await shelf.get(request.path, RSS, build))
-
-        return feed
 
     async def cap(request: web.Request) -> web.Response:
         async def build(now: datetime) -> bytes:
@@ -107,12 +87,35 @@ def add_feeds(app: web.Application, tools: Tools) -> None:
 
         return respond(request, await shelf.get(request.path, CAP_MEDIA_TYPE, build))
 
-    tag = "{language:[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*}"
-    app.router.add_get("/feeds/rss.xml", serve_feed(exercise=False))
-    app.router.add_get("/feeds/exercise/rss.xml", serve_feed(exercise=True))
-    app.router.add_get(f"/feeds/{tag}/rss.xml", serve_feed(exercise=False))
-    app.router.add_get(f"/feeds/exercise/{tag}/rss.xml", serve_feed(exercise=True))
+    language = "{language:[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*}"
+    for folder, exercise in (("/feeds", False), ("/feeds/exercise", True)):
+        feed = _feed(tools, shelf, exercise=exercise)
+        app.router.add_get(f"{folder}/rss.xml", feed)
+        app.router.add_get(f"{folder}/{language}/rss.xml", feed)
     app.router.add_get("/cap/{identifier:[A-Za-z0-9._-]{1,120}}.xml", cap)
+
+
+def _feed(tools: Tools, shelf: Shelf, *, exercise: bool) -> Serve:
+    known = {
+        language for rules in tools.rulebook.rule_sets.values() for language in rules.languages
+    }
+
+    async def feed(request: web.Request) -> web.Response:
+        language = request.match_info.get("language")
+        if language is not None and language not in known:
+            raise NotFound(f"there is no feed in this language; there are: {_listed(known)}")
+
+        async def build(now: datetime) -> bytes:
+            found = await tools.store.read(read_entries, now, exercise=exercise)
+            entries = await open_entries(tools, found, language)
+            link = tools.public_url + request.path
+            return await asyncio.to_thread(
+                write_rss, entries, link=link, language=language, exercise=exercise
+            )
+
+        return respond(request, await shelf.get(request.path, RSS, build))
+
+    return feed
 
 
 def _listed(languages: set[str]) -> str:

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from alertd.core.delivery import State
 from alertd.core.errors import NotFound
@@ -124,23 +134,16 @@ def read_cap(conn: Connection, identifier: str, now: datetime) -> Published:
 
 def _select_published(form: str, *, languages: bool) -> Select[Any]:
     """Give the query for renditions of which a feed delivery is done; `languages`: of the same."""
-    done = [
-        deliveries.c.dispatch_id == dispatches.c.id,
-        deliveries.c.channel == "feed",
-        deliveries.c.state == State.DELIVERED,
-    ]
-    if languages:
-        done.append(deliveries.c.language == renditions.c.language)
-    siblings = versions.alias("siblings")
-    lives = exists().where(
-        siblings.c.alert_id == alerts.c.id, siblings.c.state == VersionState.ACTIVE
-    )
-    same = and_(
+    rendered = and_(
         renditions.c.version_id == dispatches.c.version_id,
         renditions.c.kind == dispatches.c.kind,
         renditions.c.variant == dispatches.c.variant,
         renditions.c.channel == "feed",
         renditions.c.form == form,
+    )
+    ruled = and_(
+        rule_sets.c.programme == alerts.c.programme,
+        rule_sets.c.version == versions.c.rule_set_version,
     )
     return (
         select(
@@ -154,18 +157,31 @@ def _select_published(form: str, *, languages: bool) -> Select[Any]:
             renditions.c.body,
             alerts.c.key_id,
             rule_sets.c.body.label("rules"),
-            or_(versions.c.state.in_(_CLOSED), ~lives).label("closed"),
+            _is_over().label("closed"),
         )
-        .join(renditions, same)
+        .join(renditions, rendered)
         .join(versions, versions.c.id == dispatches.c.version_id)
         .join(alerts, alerts.c.id == dispatches.c.alert_id)
-        .join(
-            rule_sets,
-            (rule_sets.c.programme == alerts.c.programme)
-            & (rule_sets.c.version == versions.c.rule_set_version),
-        )
-        .where(exists().where(*done))
+        .join(rule_sets, ruled)
+        .where(_is_delivered(languages=languages))
     )
+
+
+def _is_delivered(*, languages: bool) -> ColumnElement[bool]:
+    done = exists().where(
+        deliveries.c.dispatch_id == dispatches.c.id,
+        deliveries.c.channel == "feed",
+        deliveries.c.state == State.DELIVERED,
+    )
+    return done.where(deliveries.c.language == renditions.c.language) if languages else done
+
+
+def _is_over() -> ColumnElement[bool]:
+    siblings = versions.alias("siblings")
+    lives = exists().where(
+        siblings.c.alert_id == alerts.c.id, siblings.c.state == VersionState.ACTIVE
+    )
+    return or_(versions.c.state.in_(_CLOSED), ~lives)
 
 
 def _published(row: RowMapping) -> Published:

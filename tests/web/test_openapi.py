@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from alertd.resources import home
@@ -97,8 +98,6 @@ async def test_the_answers_of_the_server_are_as_described(
     document: dict[str, Any], people: dict[str, Person], submit: Any
 ) -> None:
     alert_id = await submit()
-    from openapi_schema_validator import OAS31Validator  # noqa: PLC0415 - heavy, used here alone
-
     for path in ("", "/renditions", "/deliveries", "/progress"):
         operation = document["paths"][f"/api/v1/alerts/{{id}}{path}"]["get"]
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
