@@ -15,7 +15,7 @@ from html import escape
 from alertd.core.rendition import Parts, Slot, mark, split
 
 _SOFT_BREAK = b"=\r\n"
-_LINE = 76  # RFC 2045 6.7
+_LINE = 75  # RFC 2045 6.7 allows 76, of which a soft break takes one
 _UNFIT = dict.fromkeys([*range(32), *range(127, 160)], " ")
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _BOUNDARY = re.compile(rb'boundary="([^"\r\n]+)"')
@@ -67,13 +67,17 @@ def header(name: str, value: str) -> str:
 def quoted(text: str) -> bytes:
     """Give `text` in quoted-printable, its slots left as they are, each on its own line."""
     done: list[bytes] = []
-    for part in split("\n".join(text.splitlines()).encode()):
+    # Blanks at a line's end go: b2a_qp escapes them beyond the line's bound.
+    text = "\n".join(line.rstrip() for line in text.splitlines())
+    for part in split(text.encode()):
         if isinstance(part, Slot):
             done.append(mark(part).encode())
         else:
             done.append(b2a_qp(part, istext=True).replace(b"\n", b"\r\n"))
     for at in range(1, len(done)):
         if not done[at - 1].endswith(b"\n") and not done[at].startswith(b"\r\n"):
+            lines, newline, last = done[at - 1].rpartition(b"\r\n")
+            done[at - 1] = lines + newline + _folded(last)
             done[at] = _SOFT_BREAK + done[at]
     return b"".join(done)
 
@@ -92,7 +96,7 @@ def pieces(parts: Parts) -> tuple[Piece, ...]:
             boundary = b"\r\n--" + found[1] + b"\r\n"
         passed += part.count(boundary) if boundary else 0
         place = (Place.HEADER, Place.TEXT, Place.HTML)[passed]
-        lines = [_refolded(line) if _HIGH.search(line) else line for line in part.split(b"\r\n")]
+        lines = [_encoded(line) if _HIGH.search(line) else line for line in part.split(b"\r\n")]
         done.append(b"\r\n".join(lines).replace(b"\n.", b"\n.."))  # RFC 5321 4.5.2
     return tuple(done)
 
@@ -104,12 +108,16 @@ def filled(mail: tuple[Piece, ...], values: Mapping[Slot, str]) -> bytes:
     )
 
 
-def _refolded(line: bytes) -> bytes:
-    """Encode what is above 127 in a line that is quoted-printable otherwise, and fold it anew."""
-    line = _HIGH.sub(lambda run: b"".join(b"=%02X" % byte for byte in run[0]), line)
+def _encoded(line: bytes) -> bytes:
+    """Encode what is above 127 in a line that is quoted-printable otherwise."""
+    return _folded(_HIGH.sub(lambda run: b"".join(b"=%02X" % byte for byte in run[0]), line))
+
+
+def _folded(line: bytes) -> bytes:
+    """Break a line of quoted-printable so that a soft break still fits behind each piece."""
     rows = []
     while len(line) > _LINE:
-        cut = _LINE - 1
+        cut = _LINE
         if (escape_at := line.rfind(b"=", cut - 2, cut)) >= 0:  # keep =XX in one piece
             cut = escape_at
         rows.append(line[:cut])
@@ -129,7 +137,8 @@ def _in_thread(value: str) -> bytes:
 
 
 def _in_text(value: str) -> bytes:
-    return b2a_qp(value.translate(_UNFIT).encode(), istext=True).replace(b"\n", b"\r\n")
+    written = b2a_qp(value.translate(_UNFIT).encode(), istext=True)
+    return _folded(written.replace(b"=\n", b""))
 
 
 def _in_html(value: str) -> bytes:

@@ -259,9 +259,8 @@ async def _hand_over(
             words = (command,) if argument is None else (command, argument)
             code, text = await server.execute_command(*words)
             if code not in wanted:
-                refused = refusal(command.decode(), code, text)
-                await server.execute_command(b"RSET")
-                return refused
+                await _reset(server)
+                return refusal(command.decode(), code, text)
     except (aiosmtplib.SMTPException, ConnectionError) as error:
         raise Unsent(*_lost(error)) from None
     try:
@@ -275,6 +274,14 @@ async def _hand_over(
         queued = _QUEUE_ID.search(text)
         return Receipt("sent", provider_ref=queued[1] if queued else "", detail=str(code))
     return refusal("DATA", code, text)
+
+
+async def _reset(server: aiosmtplib.SMTP) -> None:
+    """Forget the message that was refused; a connection that cannot is of no more use."""
+    try:
+        await server.execute_command(b"RSET")
+    except (aiosmtplib.SMTPException, ConnectionError):
+        server.close()
 
 
 def _lost(error: Exception) -> tuple[Reason, str]:

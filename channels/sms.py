@@ -221,7 +221,7 @@ class Login:
         return f"Basic {b64encode(f'{self._settings.account_sid}:{token}'.encode()).decode()}"
 
 
-class TooManyRequests(Exception):  # noqa: N818 - leaves say what happened
+class TooManyRequests(Exception):
     """HTTP 429, with the headers that the SDK's own exceptions leave out."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:

@@ -33,6 +33,7 @@ class WebhookSink(HttpPeer):
         self.secrets: dict[str, str] = {}
         self.inbox: Inbox[Hook] = Inbox()
         self.forged = 0  # refused for their signature
+        self.connections: set[object] = set()
 
     @property
     def messages(self) -> list[Hook]:
@@ -45,6 +46,8 @@ class WebhookSink(HttpPeer):
         return (web.post("/{path:.*}", self._take), web.get("/", self._page))
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
+        if request.transport is not None:
+            self.connections.add(request.transport.get_extra_info("peername"))
         fault = self.take_fault()
         if fault is not None and not fault.taken:
             return await fail(request, fault)

@@ -8,7 +8,7 @@ from alertd.channels.sms import SmsChannel
 from alertd.channels.webhook import WebhookChannel
 
 from alertd.demo.smtp import SmtpSink
-from alertd.demo.twilio import FakeTwilio
+from alertd.demo.twilio import Ending, FakeTwilio
 from alertd.demo.webhooks import WebhookSink
 from tests.channels.making import email_channel, sms_channel, webhook_channel
 
@@ -16,6 +16,7 @@ from tests.channels.making import email_channel, sms_channel, webhook_channel
 @pytest.fixture
 async def twilio() -> AsyncIterator[FakeTwilio]:
     async with FakeTwilio() as peer:
+        peer.script.ending = Ending(())  # tests that want callbacks say so
         yield peer
 
 

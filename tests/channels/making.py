@@ -19,15 +19,20 @@ def closed_port() -> int:
     return port
 
 
-def sms_channel(base_url: str, **settings: Any) -> SmsChannel:
+def sms_channel(
+    url: str, public_url: str = "https://alerts.example.org", **settings: Any
+) -> SmsChannel:
     usual = {
         "account_sid": ACCOUNT_SID,
         "auth_token": AUTH_TOKEN,
         "sender": "Example",
-        "base_url": base_url,
+        "base_url": url,
         "timeout_s": 0.5,
     }
-    return SmsChannel(SmsSettings.model_validate(usual | settings), environment=make_environment())
+    return SmsChannel(
+        SmsSettings.model_validate(usual | settings),
+        environment=make_environment(public_url=public_url),
+    )
 
 
 def email_channel(port: int, **settings: Any) -> EmailChannel:
@@ -38,6 +43,7 @@ def email_channel(port: int, **settings: Any) -> EmailChannel:
         "sender": "alerts@example.org",
         "sender_name": "Παράδειγμα",
         "timeout_s": 0.5,
+        "connect_timeout_s": 0.5,
     }
     return EmailChannel(
         EmailSettings.model_validate(usual | settings), environment=make_environment()
