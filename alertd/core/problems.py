@@ -35,13 +35,13 @@ _REMEDIES = {
     "less_than_equal": "must be at most {le}",
     "finite_number": "must be a finite number",
     "int_type": _WHOLE,
-    "int_parsing": _WHOLE,
-    "int_parsing_size": _WHOLE,
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a smaller whole number",
     "int_from_float": _WHOLE,
     "float_type": _NUMBER,
-    "float_parsing": _NUMBER,
+    "float_parsing": "must be a number",
     "bool_type": "must be true or false, without quotes",
-    "bool_parsing": "must be true or false, without quotes",
+    "bool_parsing": "must be true or false",
     "tuple_type": _LIST,
     "list_type": _LIST,
     "dict_type": _OBJECT,
@@ -59,8 +59,8 @@ _REMEDIES = {
     "json_invalid": "is not valid JSON: {error}",
 }
 # Pydantic names the branch of a union after the field: `height_cm.constrained-int`.
-_BRANCH = re.compile(r"(constrained-)?(int|str|float|bool|date|datetime)$|\w+\[.*\]$")
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}$")
+_BRANCH = re.compile(r"(constrained-)?(int|str|float|bool|date|datetime)$|\w*\[.*\]$")
+_KEY = re.compile(r"[0-9]{1,9}|[A-Za-z_][A-Za-z0-9_-]{0,39}")
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
@@ -80,7 +80,7 @@ def problems_of(error: ValidationError) -> list[Problem]:
 def field_path(loc: tuple[int | str, ...]) -> str:
     """Give `children.0.age`; a key that is no plain name is not repeated, it may be anything."""
     parts = [str(part) for part in loc if not (isinstance(part, str) and _BRANCH.match(part))]
-    return ".".join(p if p.isdecimal() or _KEY.match(p) else "(unknown)" for p in parts) or "body"
+    return ".".join(p if _KEY.fullmatch(p) else "(unknown)" for p in parts) or "body"
 
 
 def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:

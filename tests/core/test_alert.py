@@ -1,13 +1,19 @@
 """The shape of an alert: everything wrong is named at once, and nothing wrong is repeated."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from alertd.core.alert import MAX_BYTES, ChildAlert, parse_alert
 from alertd.core.errors import InvalidAlert
+from alertd.core.problems import field_path
+from alertd.core.ruleset import RuleSet
+from alertd.core.text import SHAPES
+from alertd.web.forms import ApprovalForm, AuditQuery, DeliveriesQuery
 from tests.factories import alert_facts, child_facts, make_alert
 
 LAST_SEEN = alert_facts()["last_seen"]
@@ -297,6 +303,30 @@ def test_fullest_alert_fits_the_bound_on_size() -> None:
         criteria=[criterion] * 40,
     )
     parse_alert(json.dumps(facts).encode())  # six bytes for each ψ
+
+
+def patterns(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if "pattern" in schema:
+            yield schema["pattern"]
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from patterns(inner)
+
+
+@pytest.mark.parametrize("model", [ChildAlert, RuleSet, ApprovalForm, DeliveriesQuery, AuditQuery])
+def test_every_pattern_of_a_model_is_put_in_words(model: type[BaseModel]) -> None:
+    found = set(patterns(model.model_json_schema()))
+    assert found
+    assert found <= SHAPES.keys()
+
+
+def test_key_is_repeated_only_when_it_is_a_plain_name() -> None:
+    assert field_path(("children", 0, "age")) == "children.0.age"
+    assert field_path(("title", "no tag", "[key]")) == "title.(unknown)"
+    assert field_path(("name\n",)) == "(unknown)"
+    assert field_path(()) == "body"
 
 
 def test_no_error_repeats_what_it_is_about() -> None:
