@@ -58,7 +58,7 @@ async def fail(request: web.Request, fault: Fault) -> web.StreamResponse:
     if fault.act == "hang":
         await asyncio.Event().wait()
     transport = request.transport
-    if fault.act in {"drop", "garbage"} and isinstance(transport, asyncio.Transport):
+    if fault.act in {"drop", "garbage"} and transport is not None:
         if fault.act == "garbage":
             transport.write(b"\x00\xffthis is not HTTP\r\n\r\n")
             transport.close()
