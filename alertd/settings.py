@@ -119,7 +119,7 @@ class Outbound(Section):
 
 
 class Dispatch(Section):
-    workers: int = Field(ge=1, le=64, description="Delivery loops per channel.")
+    workers: int = Field(ge=1, le=64, description="Processes that send, on this machine.")
     batch: int = Field(ge=1, le=5000, description="Deliveries that one loop takes at a time.")
     lease_s: int = Field(
         ge=5, description="Seconds after which a delivery of a dead process is taken over."
@@ -175,7 +175,8 @@ class Settings(Section):
         examples=["/run/secrets/alertd"],
     )
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
-        description="Networks of the reverse proxies whose X-Forwarded-For is believed."
+        description="Networks of the reverse proxies in front that end TLS, so that a listener "
+        "may be bound beyond loopback without a certificate of its own."
     )
     database: Database
     keys: Keys

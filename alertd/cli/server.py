@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,8 @@ from alertd.templating import Templates
 from alertd.vault import SECRET_SIZE, load_or_create_secret
 from alertd.workers.processes import helped_by, stop_signal
 
+STOP_S = 5.0  # beyond draining, for closing up
+
 
 @click.command()
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that send, on this machine.")
@@ -34,9 +36,7 @@ def serve(session: Session, workers: int | None) -> None:
     if workers is not None:
         dispatch = settings.dispatch.model_copy(update={"workers": workers})
         settings = settings.model_copy(update={"dispatch": dispatch})
-    log.configure(settings.log)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings))
+    _run(_serve, settings)
 
 
 async def _serve(settings: Settings) -> None:
@@ -44,26 +44,30 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    helpers = settings.dispatch.workers - 1
-    patience_s = settings.dispatch.drain_s + 5
+    dispatch = settings.dispatch
+    patience_s = dispatch.drain_s + STOP_S
     async with (
         App.open(settings) as app,  # first, for it makes secrets and brings the schema up to date
-        helped_by(helpers, partial(_help, settings), patience_s),
+        helped_by(dispatch.workers - 1, partial(send_along, settings), patience_s),
     ):
         await app.serve(stop)
 
 
-def _help(settings: Settings) -> None:
+def send_along(settings: Settings) -> None:
     """Be one more process that sends; runs in a process of its own."""
-    log.configure(settings.log)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_work(settings))
+    _run(_send_along, settings)
 
 
-async def _work(settings: Settings) -> None:
+async def _send_along(settings: Settings) -> None:
     stop = stop_signal()
     async with App.open(settings) as app:
         await app.work(stop)
+
+
+def _run(job: Callable[[Settings], Coroutine[None, None, None]], settings: Settings) -> None:
+    log.configure(settings.log)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(job(settings))
 
 
 @click.command()

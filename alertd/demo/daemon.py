@@ -20,7 +20,7 @@ OURS = ("ALERTD_", "TWILIO_")
 LOG_LINES = 15
 
 
-class DaemonDied(AlertdError):  # noqa: N818 - leaves say what happened
+class DaemonDied(AlertdError):
     """The daemon did not start, or ended before its time."""
 
 
