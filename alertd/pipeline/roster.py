@@ -29,6 +29,7 @@ COLUMNS = {
 }
 """The columns of a recipients file, and the fields that they fill."""
 
+_BY_FIELD = {name: column for column, name in COLUMNS.items()}
 _YES = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
 
 
@@ -53,7 +54,7 @@ class Recipient(BaseModel):
     address: Annotated[str, Field(min_length=1, max_length=500, repr=False)]
     language: LanguageTag
     regions: Annotated[tuple[Region, ...], Field(min_length=1, max_length=100)]
-    recipient_class: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "citizen"
+    recipient_class: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]  # citizen, newsroom
     exercise: bool = False  # is sent exercises and tests, and only those
     label: Annotated[Text, Field(repr=False)]
     consent: Text  # what proves it: form, contract
@@ -157,9 +158,17 @@ def _line(number: int, row: Mapping[str, Any], desk: Desk) -> Line:
     try:
         return Line(number, desk.admit(Recipient.model_validate(_cells(row))))
     except ValidationError as error:
-        return Line(number, problems=tuple(problems_of(error)))
+        return Line(number, problems=tuple(_by_column(problems_of(error))))
     except InvalidAlert as error:
         return Line(number, problems=error.problems)
+
+
+def _by_column(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Name the columns as the file does."""
+    for problem in problems:
+        first, _, rest = problem.field.partition(".")
+        column = _BY_FIELD.get(first, first)
+        yield Problem(f"{column}.{rest}" if rest else column, problem.message)
 
 
 def _cells(row: Mapping[str, str | None]) -> dict[str, object]:
