@@ -10,12 +10,13 @@ import binascii
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import aiohttp
 import aiosmtplib
@@ -26,9 +27,11 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_public_key,
 )
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from alertd.core.audit import Fault, Finding, Head, canonical, instant
 from alertd.core.errors import ConfigError
+from alertd.settings import Anchors
 
 _FORMAT = "alertd-anchor-1"
 _TIMEOUT_S = 10.0
@@ -187,16 +190,18 @@ class WebhookTarget:
                 raise OSError(f"the anchor's receiver answered {response.status}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relay:
-    """The SMTP server that takes anchors, as aiosmtplib names its settings."""
+class Relay(BaseModel):
+    """The server of `[channels.email]`, as far as anchors need to know it."""
 
-    hostname: str
-    port: int
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    port: int | None = None
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    ca_file: str | None = None
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    use_tls: bool = False
-    start_tls: bool | None = None
+    password: SecretStr | None = None
+    sender: str
 
 
 class MailTarget:
@@ -204,16 +209,47 @@ class MailTarget:
 
     name = "mail"
 
-    def __init__(self, relay: Relay, *, sender: str, recipient: str) -> None:
+    def __init__(self, relay: Relay, *, recipient: str) -> None:
         self._relay = relay
-        self._sender = sender
         self._recipient = recipient
 
     async def put(self, anchor: Anchor) -> None:
+        relay = self._relay
+        encrypted = relay.tls != "none"
+        await aiosmtplib.send(
+            self._mail(anchor),
+            hostname=relay.host,
+            port=relay.port,
+            username=relay.username,
+            password=relay.password.get_secret_value() if relay.password else None,
+            timeout=_TIMEOUT_S,
+            use_tls=relay.tls == "tls",
+            start_tls=relay.tls == "starttls",
+            tls_context=ssl.create_default_context(cafile=relay.ca_file) if encrypted else None,
+        )
+
+    def _mail(self, anchor: Anchor) -> EmailMessage:
         mail = EmailMessage()
-        mail["From"] = self._sender
+        mail["From"] = self._relay.sender
         mail["To"] = self._recipient
         mail["Subject"] = f"{anchor.install}: audit anchor {anchor.seq}"
-        mail["Message-ID"] = f"<anchor.{anchor.seq}.{anchor.hash[:16]}@{anchor.install}>"
+        mail["Message-ID"] = f"<anchor.{anchor.seq}.{anchor.hash[:16]}@{anchor.install}.invalid>"
         mail.set_content(anchor.line())
-        await aiosmtplib.send(mail, timeout=_TIMEOUT_S, **asdict(self._relay))
+        return mail
+
+
+def targets(anchors: Anchors, email: Mapping[str, Any] | None) -> list[Target]:
+    """Give where `[anchors]` sends them; `email` is the section of the relay.
+
+    Raises ConfigError when anchors are to be mailed and there is no relay.
+    """
+    found: list[Target] = []
+    if anchors.file:
+        found.append(FileTarget(anchors.file))
+    if anchors.webhook:
+        found.append(WebhookTarget(str(anchors.webhook)))
+    if anchors.mail:
+        if email is None:
+            raise ConfigError("anchors.mail: needs the relay of [channels.email]; add that section")
+        found.append(MailTarget(Relay.model_validate(email), recipient=anchors.mail))
+    return found

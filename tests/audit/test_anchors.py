@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from email import message_from_bytes, policy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,10 +23,12 @@ from alertd.anchors import (
     Verifier,
     WebhookTarget,
     read_anchors,
+    targets,
 )
 from alertd.core.audit import Fault, Finding, Head
 from alertd.core.errors import ConfigError
 from alertd.pipeline.record import read_head
+from alertd.settings import Anchors
 from alertd.store.schema import audit
 from alertd.workers.anchor import Anchoring
 
@@ -94,7 +97,7 @@ def test_anchor_reads_what_it_writes(anchor: Anchor) -> None:
 
 @pytest.mark.parametrize("line", ["{}", "[]", "1", '{"seq":1}', "x"])
 def test_line_that_is_no_anchor_becomes_a_finding(line: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not an anchor|Expecting value"):
         Anchor.parse(line)
     found = list(read_anchors([line + "}\n"]))
     assert [(f.fault, type(f)) for f in found] == [(Fault.FORGED, Finding)]
@@ -162,24 +165,48 @@ async def test_webhook_that_does_not_take_it_has_failed(
 async def test_mail_carries_the_anchor(anchor: Anchor) -> None:
     got: list[bytes] = []
 
-    class Handler:
-        async def handle_DATA(self, *call: Any) -> str:
-            got.append(call[2].content)
-            return "250 OK"
+    async def take(server: Any, session: Any, envelope: Any) -> str:
+        got.append(envelope.content)
+        return "250 OK"
 
+    handler = SimpleNamespace(handle_DATA=take)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(Handler(), loop=loop), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(handler, loop=loop), "127.0.0.1", 0)
     async with server:
-        relay = Relay(hostname="127.0.0.1", port=server.sockets[0].getsockname()[1])
-        target = MailTarget(relay, sender="alertd@example.org", recipient="auditor@example.org")
-        await target.put(anchor)
+        port = server.sockets[0].getsockname()[1]
+        relay = Relay(host="127.0.0.1", port=port, tls="none", sender="alertd@example.org")
+        await MailTarget(relay, recipient="auditor@example.org").put(anchor)
     mail = message_from_bytes(got[0], policy=policy.default)
     assert mail["To"] == "auditor@example.org"
     assert Anchor.parse(mail.get_content()) == anchor
 
 
+RELAY = {"host": "smtp.example.org", "sender": "alertd@example.org", "concurrency": 6}
+
+
+def make_section(tmp_path: Path, **changes: Any) -> Anchors:
+    fields = {"key_file": tmp_path / "key", "interval_s": 60, "file": None, **changes}
+    return Anchors(**fields)
+
+
+def test_settings_name_the_targets(tmp_path: Path) -> None:
+    section = make_section(
+        tmp_path,
+        file=tmp_path / "anchors.jsonl",
+        webhook="https://anchors.example.org/",
+        mail="auditor@example.org",
+    )
+    assert [target.name for target in targets(section, RELAY)] == ["file", "webhook", "mail"]
+    assert targets(make_section(tmp_path), RELAY) == []
+
+
+def test_anchors_by_mail_need_a_relay(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"channels\.email"):
+        targets(make_section(tmp_path, mail="auditor@example.org"), None)
+
+
 def test_relay_does_not_print_its_password() -> None:
-    assert "hunter2" not in repr(Relay(hostname="h", port=25, password="hunter2"))
+    assert "hunter2" not in repr(Relay.model_validate(RELAY | {"password": "hunter2"}))
 
 
 async def test_anchor_names_the_head_and_verifies(ledger: Ledger, clock: Any) -> None:
