@@ -97,7 +97,7 @@ def test_anchor_reads_what_it_writes(anchor: Anchor) -> None:
 
 @pytest.mark.parametrize("line", ["{}", "[]", "1", '{"seq":1}', "x"])
 def test_line_that_is_no_anchor_becomes_a_finding(line: str) -> None:
-    with pytest.raises(ValueError, match="not an anchor|Expecting value"):
+    with pytest.raises(ValueError, match=r"not an anchor|Expecting value"):
         Anchor.parse(line)
     found = list(read_anchors([line + "}\n"]))
     assert [(f.fault, type(f)) for f in found] == [(Fault.FORGED, Finding)]
