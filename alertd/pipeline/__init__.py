@@ -18,7 +18,7 @@ A version of an alert:
     send_back        approve   submitted                     returned, its approvals void
     reject           approve   draft, submitted, returned    rejected
     end              end       active                        ended, or cancelled (correction)
-    expire           expire    all of these but the closed   expired
+    expire           expire    submitted, returned, active   expired
 
 A delivery:
 

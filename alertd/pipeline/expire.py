@@ -85,16 +85,13 @@ def _expire(conn: Connection, seen: Version, expiry: Expiry) -> bool:
     if version.state not in EXPIRING or version.expires_at > expiry.at:
         return False
     was_live = version.state is VersionState.ACTIVE
-    was_draft = version.state is VersionState.DRAFT
     close(conn, version, Move.EXPIRE, reason="expired", at=expiry.at)
     if was_live:
         stop(conn, version.alert_id, expiry.at)
         if version.rules.notify_expiry:
             outgoing = Outgoing(kind=Kind.EXPIRY, deadline_at=expiry.deadline_at)
             dispatch(conn, version, outgoing, sender=expiry.sender, at=expiry.at)
-    if not was_draft:
-        people = notices.involved(conn, version)
-        notices.tell(conn, version, expiry.notice, people, at=expiry.at)
+    notices.tell(conn, version, expiry.notice, notices.involved(conn, version), at=expiry.at)
     said = {"version": version.number, "was": version.state}
     record(conn, Entry(ALERTD, "alert.expired", version.alert_id, said), at=expiry.at)
     return True

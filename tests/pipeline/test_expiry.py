@@ -66,12 +66,11 @@ async def test_what_waited_too_long_expires(office: Office, returned: bool) -> N
     assert await office.dispatches(alert_id, "expiry") == []
 
 
-async def test_a_draft_expires_without_a_word(office: Office) -> None:
+async def test_a_draft_waits_for_another_time(office: Office) -> None:
     alert_id = await office.submit(draft=True)
     office.clock.tick(hours=12)
-    assert await expire(office.tools) == 1
-    assert (await office.version(alert_id)).state is VersionState.EXPIRED
-    assert await office.dispatches(alert_id) == []
+    assert await expire(office.tools) == 0
+    assert (await office.version(alert_id)).state is VersionState.DRAFT
 
 
 async def test_the_live_version_expires_while_its_update_waits(office: Office) -> None:
