@@ -7,15 +7,14 @@ from datetime import datetime
 from itertools import islice
 
 import structlog
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, Exists, delete, exists, or_, select, update
 
 from alertd.core.errors import InvalidAlert, NotFound, Problem, Reason
 from alertd.pipeline.enrolment import Entered, Outcome, enter
-from alertd.pipeline.erase import erase_recipient
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.roster import Desk, Line, Recipient, read_lines
 from alertd.pipeline.turns import Turn, take_turn
-from alertd.store.schema import addresses, person_addresses, recipients
+from alertd.store.schema import addresses, person_addresses, recipient_regions, recipients
 from alertd.tools import Actor, Tools
 
 __all__ = [
@@ -32,6 +31,7 @@ __all__ = [
 
 BATCH = 1000
 THE_RECIPIENT = "recipient"  # whom the audit log names when someone used their own link
+ERASED = "erased"
 
 log = structlog.get_logger()
 
@@ -150,7 +150,7 @@ async def remove(tools: Tools, actor: Actor, recipient_id: int) -> None:
 
 
 async def erase(tools: Tools, actor: Actor, recipient_id: int) -> None:
-    """Blank all that tells who a recipient was, and the address unless somebody else uses it."""
+    """Delete a recipient, and the address with it unless somebody else uses it."""
     actor.require("operator")
     await tools.store.write(_erase, actor, recipient_id, tools.clock())
     log.info("recipient.erased", recipient=recipient_id, person=actor.person_id)
@@ -178,8 +178,37 @@ def _remove(conn: Connection, actor: Actor, recipient_id: int, at: datetime) -> 
 
 
 def _erase(conn: Connection, actor: Actor, recipient_id: int, at: datetime) -> None:
-    take_turn(conn, Turn.ENROLMENT)  # nobody enters somebody at the address meanwhile
-    erase_recipient(conn, recipient_id, by=actor.label, at=at)
+    take_turn(conn, Turn.ENROLMENT)
+    query = select(recipients.c.address_id).where(recipients.c.id == recipient_id)
+    address_id = conn.scalar(query)
+    if address_id is None:
+        raise NotFound("there is no such recipient")
+    conn.execute(delete(recipient_regions).where(recipient_regions.c.recipient_id == recipient_id))
+    conn.execute(delete(recipients).where(recipients.c.id == recipient_id))
+    if not _in_use(conn, address_id):
+        # Deliveries name the row, so it stays; what it said does not.
+        conn.execute(
+            update(addresses)
+            .where(addresses.c.id == address_id)
+            .values(
+                address=f"{ERASED}:{address_id}",
+                lane=addresses.c.channel,
+                secret=None,
+                suppressed_at=at,
+                suppressed_reason=ERASED,
+            )
+        )
+    said = {"recipient": recipient_id, "address": address_id}
+    record(conn, Entry(actor.label, "recipient.erased", data=said), at=at)
+
+
+def _official(address_id: int) -> Exists:
+    return exists().where(person_addresses.c.address_id == address_id)
+
+
+def _in_use(conn: Connection, address_id: int) -> bool:
+    subscribed = exists().where(recipients.c.address_id == address_id)
+    return bool(conn.scalar(select(or_(subscribed, _official(address_id)))))
 
 
 def _end_own(conn: Connection, address_id: int, at: datetime) -> None:
@@ -193,7 +222,7 @@ def _end_own(conn: Connection, address_id: int, at: datetime) -> None:
         .where(
             addresses.c.id == address_id,
             addresses.c.suppressed_at.is_(None),
-            ~exists().where(person_addresses.c.address_id == address_id),
+            ~_official(address_id),
         )
         .values(suppressed_at=at, suppressed_reason=Reason.OPTED_OUT)
     ).rowcount
