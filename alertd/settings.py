@@ -132,6 +132,16 @@ class Dispatch(Section):
     )
 
 
+class Retention(Section):
+    closed_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days after its end when what an alert said is purged for good: its key is "
+        "destroyed, who did what stays on record. Without it nothing is purged by itself.",
+        examples=[365],
+    )
+
+
 class Limits(Section):
     body_bytes: int = Field(ge=1024, description="Largest request body that is read.")
 
@@ -186,6 +196,7 @@ class Settings(Section):
     tls: Tls
     outbound: Outbound
     dispatch: Dispatch
+    retention: Retention
     limits: Limits
     log: Log
     channels: dict[str, dict[str, Any]] = Field(

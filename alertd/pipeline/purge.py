@@ -4,7 +4,8 @@ What stays is what accounts for it: who did what and when, and every delivery by
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import structlog
@@ -53,13 +54,24 @@ async def purge(tools: Tools, alert_id: str, *, by: str, ground: Ground) -> None
     log.info("alert.purged", alert_id=alert_id, ground=ground)
 
 
-async def purge_due(tools: Tools, *, closed_before: datetime) -> Sequence[str]:
-    """Purge every alert whose last version closed before that instant; gives them."""
-    due = await tools.store.read(find_due, closed_before)
-    for alert_id in due:
-        await purge(tools, alert_id, by=ALERTD, ground=Ground.RETENTION)
+async def retain(tools: Tools, closed_days: int | None) -> None:
+    """Do what retention asks for; without `closed_days` only end what a crash left."""
+    if closed_days is not None:
+        await purge_due(tools, closed_before=tools.clock() - timedelta(days=closed_days))
     await finish_purges(tools)
-    return due
+
+
+async def purge_due(tools: Tools, *, closed_before: datetime) -> Sequence[str]:
+    """Purge every alert whose last version closed before that instant; gives them.
+
+    One whose messages are still under way is left to the next turn.
+    """
+    purged = []
+    for alert_id in await tools.store.read(find_due, closed_before):
+        with suppress(Conflict):
+            await purge(tools, alert_id, by=ALERTD, ground=Ground.RETENTION)
+            purged.append(alert_id)
+    return purged
 
 
 async def finish_purges(tools: Tools) -> None:

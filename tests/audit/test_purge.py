@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from alertd.core.audit import Fault
 from alertd.core.errors import Conflict, NotFound
-from alertd.pipeline.purge import Ground, finish_purges, purge, purge_due
+from alertd.pipeline.purge import Ground, finish_purges, purge, purge_due, retain
 from alertd.store.schema import (
     alerts,
     deliveries,
@@ -146,6 +146,24 @@ async def test_retention_purges_what_closed_before_and_nothing_else(
     assert await purge_due(tools, closed_before=clock()) == []
     assert await purge_due(tools, closed_before=clock.tick(days=1)) == ["a1"]
     assert await purge_due(tools, closed_before=clock()) == []
+
+
+async def test_retention_leaves_what_is_still_under_way_to_the_next_turn(
+    ledger: Ledger, tools: Any, clock: Any
+) -> None:
+    await ledger.tamper(update(deliveries).where(deliveries.c.id == 2).values(state="queued"))
+    assert await purge_due(tools, closed_before=clock.tick(days=1)) == []
+    await ledger.tamper(update(deliveries).where(deliveries.c.id == 2).values(state="sent"))
+    assert await purge_due(tools, closed_before=clock()) == ["a1"]
+
+
+@pytest.mark.parametrize(("days", "left"), [(None, True), (31, True), (30, False)])
+async def test_retention_counts_days_from_the_end_and_is_off_by_default(
+    ledger: Ledger, tools: Any, clock: Any, days: int | None, left: bool
+) -> None:
+    clock.tick(days=30, seconds=1)
+    await retain(tools, days)
+    assert (ledger.key.id in await ledger.vault.ids()) == left
 
 
 async def test_retention_leaves_alerts_with_an_open_version(
