@@ -18,6 +18,7 @@ from alertd import plugins
 from alertd.atlas import load_atlas
 from alertd.channel import Channel, Environment, Report
 from alertd.core.delivery import State
+from alertd.core.regions import Atlas
 from alertd.pipeline import persons
 from alertd.pipeline.render import Renderer
 from alertd.resources import home
@@ -25,6 +26,7 @@ from alertd.rulebook import Rulebook
 from alertd.store import ledger
 from alertd.store.schema import deliveries, to_micros
 from alertd.store.store import Store
+from alertd.templating import Templates
 from alertd.tools import CONSOLE, Tools
 from alertd.vault import open_vault
 from alertd.web import make_api_app, make_public_app
@@ -32,6 +34,7 @@ from tests.conftest import FakeClock
 from tests.factories import alert_facts
 
 PUBLIC_URL = "https://alerts.example.org"
+SENDER = "alerts@example.org"
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
 CHANNELS: Mapping[str, Mapping[str, Any]] = {
     "sms": {"account_sid": "AC" + "0" * 32, "auth_token": AUTH_TOKEN, "sender": "Example"},
@@ -61,25 +64,43 @@ def channels() -> dict[str, Channel]:
     return plugins.load(CHANNELS, environment)
 
 
+@pytest.fixture(scope="session")
+def atlas() -> Atlas:
+    return load_atlas(home("config") / "regions")
+
+
+@pytest.fixture(scope="session")
+def templates() -> Templates:
+    return Templates()
+
+
+@pytest.fixture
+def renderer(channels: dict[str, Channel], atlas: Atlas, templates: Templates) -> Renderer:
+    return Renderer(
+        channels=channels,
+        atlas=atlas,
+        public_url=PUBLIC_URL,
+        sender=SENDER,
+        templates=templates,
+    )
+
+
 @pytest.fixture
 async def tools(
-    store: Store, clock: FakeClock, channels: dict[str, Channel], tmp_path: Path
+    store: Store, clock: FakeClock, renderer: Renderer, tmp_path: Path
 ) -> AsyncIterator[Tools]:
-    atlas = load_atlas(home("config") / "regions")
-    sender = "alerts@example.org"
-    renderer = Renderer(channels=channels, atlas=atlas, public_url=PUBLIC_URL, sender=sender)
     async with open_vault(f"sqlite:///{tmp_path}/keys.db", bytes(32)) as vault:
         yield Tools(
             store=store,
             vault=vault,
             rulebook=Rulebook.load(home("config") / "rulesets"),
-            atlas=atlas,
+            atlas=renderer.atlas,
             renderer=renderer,
-            channels=channels,
+            channels=renderer.channels,
             clock=clock,
             public_url=PUBLIC_URL,
             install="example",
-            sender=sender,
+            sender=SENDER,
             end_deadline=timedelta(hours=24),
         )
 
