@@ -53,8 +53,11 @@ class Mail:
 class Session:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-    sender: str = ""
+    sender: str | None = None
     recipients: list[str] = field(default_factory=list)
+
+    def forget(self) -> None:
+        self.sender, self.recipients = None, []
 
     async def say(self, reply: str) -> None:
         self.writer.write(reply.encode() + b"\r\n")
@@ -138,6 +141,9 @@ class SmtpSink(HttpPeer):
         if command not in _REPLIES or command in {"CONNECT", "END"}:
             await session.say("502 5.5.2 Command not recognised")
             return True
+        if command == "MAIL" and session.sender is not None:
+            await session.say("503 5.5.1 nested MAIL command")
+            return True
         answer = await self._answer(session, command)
         if not answer or command == "QUIT":
             return False
@@ -145,11 +151,13 @@ class SmtpSink(HttpPeer):
             return True
         address = argument.partition(":")[2].split(" ")[0].strip("<>")
         if command == "MAIL":
-            session.sender, session.recipients = address, []
+            session.sender = address
         elif command == "RCPT":
             session.recipients.append(address)
         elif command == "DATA":
             return await self._take(session)
+        elif command != "NOOP":
+            session.forget()
         return True
 
     async def _take(self, session: Session) -> bool:
@@ -157,7 +165,9 @@ class SmtpSink(HttpPeer):
         content = content[:-3].replace(b"\r\n..", b"\r\n.")
         scripted = self._script["END"]
         if not scripted or scripted[0] in {HANG, DROP}:  # it may have arrived
-            await self.inbox.add(Mail(session.sender, tuple(session.recipients), content))
+            mail = Mail(session.sender or "", tuple(session.recipients), content)
+            await self.inbox.add(mail)
+        session.forget()
         return bool(await self._answer(session, "END"))
 
     async def _answer(self, session: Session, command: str) -> str:

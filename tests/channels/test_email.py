@@ -177,6 +177,13 @@ async def test_one_connections_failure_leaves_the_others_alone(smtp):
     assert smtp.inbox.count == 18
 
 
+async def test_a_connection_that_failed_is_closed(email, smtp):
+    with pytest.raises(ZeroDivisionError):
+        async with email._pool.connection() as server:
+            raise ZeroDivisionError
+    assert not server.is_connected
+
+
 async def test_a_connection_that_the_server_closed_is_replaced(email, smtp):
     await email.send(make_message(email, ADDRESS))
     smtp.reply("END", "421 4.3.2 shutting down")
