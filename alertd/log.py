@@ -26,7 +26,7 @@ SECRET_TEXT = re.compile(
     r"(?i)\bbearer\s+\S+|\bwhsec_\S+|\balertd_[a-z0-9_-]{16,}"
     r"|\+\d[\d ]{7,}\d|[\w.+-]+@[\w-]+\.[\w.-]+"
 )
-NOISY = ("aiosmtplib", "apscheduler", "asyncio", "twilio", "urllib3")
+NOISY = ("aiosmtplib", "alembic", "apscheduler", "asyncio", "sqlalchemy", "twilio", "urllib3")
 
 
 def configure(log: Log, stream: TextIO | None = None) -> None:

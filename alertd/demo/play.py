@@ -59,6 +59,7 @@ class Stage:
             "data_dir": str(self.folder),
             "api": {"port": self.ports["api"]},
             "public": {"port": self.ports["public"]},
+            "log": {"level": "debug"},  # a line per attempt, for whoever looks
             "outbound": {"allow_addresses": ["127.0.0.0/8"]},
             "channels": self.world.channels(),
         }
@@ -79,7 +80,7 @@ async def run(wanted: Mapping[str, int], console: Console, *, once: bool) -> lis
         alert = await cast.submit(clients, console)
         await cast.approve(clients, alert, console)
         dispatch = await _watch(clients["submitter"], alert)
-        faults = await _compare(stage, dispatch)
+        faults = await compare(stage, dispatch)
         _report(stage, dispatch, faults)
         if not once:
             await _stay(process, console, folder / "alertd.log")
@@ -124,21 +125,17 @@ def _is_over(dispatch: DispatchProgress) -> bool:
     return is_settled(dispatch) and confirmed
 
 
-async def _compare(stage: Stage, dispatch: DispatchProgress) -> list[str]:
+async def compare(stage: Stage, dispatch: DispatchProgress) -> list[str]:
     """Hold the ledger against what the stand-ins got; gives every difference."""
     arrived = stage.world.arrived()
+    feeds = sample.expected(stage.world.hooks.url)["feed"]
     arrived["feed"] = Counter(
-        {
-            address: (await read_feed(f"{stage.public}/feeds/{address}/rss.xml")).count(
-                dispatch.identifier
-            )
-            for address in sample.expected(stage.world.hooks.url)["feed"]
-        }
+        {to: await _times_in_feed(stage, to, dispatch.identifier) for to in feeds}
     )
     ledger = {channel.channel: row(channel) for channel in dispatch.channels}
     faults = []
     for channel, wanted in sample.expected(stage.world.hooks.url).items():
-        missed = sorted(wanted - arrived[channel].keys())
+        missed = sorted(to for to in wanted if not arrived[channel][to])
         twice = sorted(to for to in wanted if arrived[channel][to] > 1)
         faults += [f"{channel}: {to} was missed" for to in missed]
         faults += [f"{channel}: {to} got it {arrived[channel][to]} times" for to in twice]
@@ -146,6 +143,10 @@ async def _compare(stage: Stage, dispatch: DispatchProgress) -> list[str]:
         if each is None or not each.planned == each.sent == len(wanted):
             faults.append(f"{channel}: the ledger does not say that all {len(wanted)} were sent")
     return faults
+
+
+async def _times_in_feed(stage: Stage, address: str, identifier: str) -> int:
+    return (await read_feed(f"{stage.public}/feeds/{address}/rss.xml")).count(identifier)
 
 
 def _report(stage: Stage, dispatch: DispatchProgress, faults: list[str]) -> None:

@@ -7,16 +7,23 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
+from rich.console import Console
 
 from alertd.cli.demo import demo
-from alertd.demo import ports, sample
+from alertd.core.rendition import Kind
+from alertd.demo import play, ports, sample, twilio
 from alertd.demo.daemon import scrubbed, write_config
+from alertd.demo.peer import HttpPeer
+from alertd.demo.world import world
 from alertd.settings import load
+from alertd.shapes import ChannelProgress, DispatchProgress, Tally
 
 ANY_PORTS = [part for name in ports.DEFAULTS for part in (f"--{name}-port", "0")]
 
@@ -82,6 +89,7 @@ async def test_it_stays_until_it_is_stopped_and_shows_its_pages(tmp_path: Path) 
             for url in urls.values():
                 async with session.get(url) as answer:
                     assert answer.status == 200, url
+        written = read_log(tmp_path)
         run.send_signal(signal.SIGINT)
         run.communicate(timeout=30)
         watchdog.cancel()
@@ -94,6 +102,63 @@ async def test_it_stays_until_it_is_stopped_and_shows_its_pages(tmp_path: Path) 
         "mail that arrived",
         "webhooks that arrived",
     }
+    assert "alert.activated" in written
+    hooks = urls["webhooks that arrived"]
+    assert [word for word in (*private_words(), hooks) if word in written] == []
+
+
+def read_log(folder: Path) -> str:
+    (log,) = folder.glob("var/demo/*/alertd.log")
+    return log.read_text()
+
+
+def private_words() -> Iterator[str]:
+    """Give what no log line may hold: addresses, what is told of a case, and secrets."""
+    addresses = sample.expected("http://127.0.0.1")
+    yield from (*addresses["sms"], *addresses["email"])
+    for official in (sample.SUBMITTER, *sample.APPROVERS):
+        yield from (official.name, official.sms, official.email)
+    facts = sample.alert(datetime.now(UTC))
+    yield from (facts["children"][0]["name"], facts["vehicle"]["plate"], facts["circumstances"])
+    yield from ("Παραδειγματίδου", "Παραδείγματος", "Example Square")
+    yield from (twilio.AUTH_TOKEN, "whsec_", "Bearer", "alertd_")
+
+
+class EmptyFeed(HttpPeer):
+    def routes(self) -> list[web.RouteDef]:
+        async def empty(_request: web.Request) -> web.Response:
+            return web.Response(text="<rss><channel/></rss>")
+
+        return [web.get("/feeds/{path:.*}", empty)]
+
+
+async def test_whoever_was_missed_is_named_although_the_ledger_says_sent(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    async with world(dict.fromkeys(ports.DEFAULTS, 0)) as around, EmptyFeed() as public:
+        wanted = sample.expected(around.hooks.url)
+        dispatch = DispatchProgress(
+            kind=Kind.ALERT,
+            variant="",
+            occurrence=0,
+            identifier="demo.1.1",
+            exercise=True,
+            sent_at=now,
+            deadline_at=now,
+            expanded_at=now,
+            stopped_at=None,
+            channels=[
+                ChannelProgress(
+                    channel=channel,
+                    planned=len(addresses),
+                    states={"sent": Tally(count=len(addresses), first_at=now, last_at=now)},
+                )
+                for channel, addresses in wanted.items()
+            ],
+        )
+        stage = play.Stage(Console(), {"public": public.port, "api": 0}, tmp_path, around)
+        faults = await play.compare(stage, dispatch)
+    missed = {f"{channel}: {to} was missed" for channel, all_ in wanted.items() for to in all_}
+    assert set(faults) == missed
 
 
 def test_the_ports_of_a_demo_are_all_options() -> None:
