@@ -15,13 +15,14 @@ from aiohttp import web
 from sqlalchemy import Connection, inspect, select
 
 from alertd import plugins
-from alertd.anchors import Anchor, FileTarget, Signer, Target, WebhookTarget, read_anchors
+from alertd.anchors import Anchor, Signer, read_anchors, targets
 from alertd.atlas import load_atlas
 from alertd.channel import Environment, Report
 from alertd.clock import Clock, system_clock
 from alertd.core.audit import GENESIS, Head
 from alertd.core.errors import ConfigError
 from alertd.ids import new_id
+from alertd.pipeline.purge import retain
 from alertd.pipeline.render import Renderer
 from alertd.pipeline.reports import settle_reports
 from alertd.resources import home
@@ -45,6 +46,7 @@ from alertd.workers.schedule import Duty, duties, schedule
 log = structlog.get_logger(__name__)
 
 EARLY_REPORT_S = 1.0  # a failure reported before its sending was settled is put again after
+RETENTION_S = 3600.0  # between two looks for what may be forgotten
 
 
 class App:
@@ -99,21 +101,16 @@ class App:
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve and dispatch until `stop` is set, then drain within the deadline."""
         async with AsyncExitStack() as stack:
-            for channel in self.tools.channels.values():
-                await stack.enter_async_context(channel)
+            await stack.enter_async_context(self._sending())
             reports = Reports(self._settle_reports)
             await self._listen(stack, reports)
-            workers = self._delivery_workers()
-            sending = [guard(worker.run(), f"deliver-{n}") for n, worker in enumerate(workers)]
             anchoring = self._anchoring()
-            others = [
-                guard(reports.run(), "reports"),
-                guard(AdvanceWorker(self.tools).run(), "advance"),
-                guard(anchoring.follow(), "anchor"),
-            ]
-            stack.push_async_callback(end, *others)
+            background = [guard(reports.run(), "reports"), guard(anchoring.follow(), "anchor")]
+            stack.push_async_callback(end, *background)
             todo = duties(self.tools, self.node)
             todo.append(Duty("anchor", self.settings.anchors.interval_s, anchoring.write))
+            days = self.settings.retention.closed_days
+            todo.append(Duty("retention", RETENTION_S, lambda: retain(self.tools, days)))
             scheduler = schedule(todo)
             scheduler.start()
             stack.callback(scheduler.shutdown, wait=False)
@@ -121,10 +118,30 @@ class App:
             self.ready.set()
             await stop.wait()
             log.info("alertd.stopping", node=self.node)
-            for worker in workers:
-                worker.stop()
-            await asyncio.gather(*sending, return_exceptions=True)
-            await anchoring.write()
+        await anchoring.write()
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Only send, beside a process that serves, until `stop` is set."""
+        async with self._sending():
+            log.info("alertd.sending", node=self.node)
+            await stop.wait()
+
+    @asynccontextmanager
+    async def _sending(self) -> AsyncIterator[None]:
+        """Expand and deliver; at the end, drain within the deadline."""
+        async with AsyncExitStack() as stack:
+            for channel in self.tools.channels.values():
+                await stack.enter_async_context(channel)
+            advance = guard(AdvanceWorker(self.tools).run(), "advance")
+            stack.push_async_callback(end, advance)
+            workers = self._delivery_workers()
+            sending = [guard(worker.run(), f"deliver-{n}") for n, worker in enumerate(workers)]
+            try:
+                yield
+            finally:
+                for worker in workers:
+                    worker.stop()
+                await asyncio.gather(*sending, return_exceptions=True)
 
     def _delivery_workers(self) -> list[DeliveryWorker]:
         running = RunningDispatches(self.tools)
@@ -158,15 +175,10 @@ class App:
 
     def _anchoring(self) -> Anchoring:
         anchors = self.settings.anchors
-        targets: list[Target] = []
-        if anchors.file:
-            targets.append(FileTarget(anchors.file))
-        if anchors.webhook:
-            targets.append(WebhookTarget(str(anchors.webhook)))
         return Anchoring(
             self.tools.store,
             self._signer,
-            targets,
+            targets(anchors, self.settings.channels.get("email")),
             install=self.settings.install,
             clock=self.tools.clock,
             since=_last_anchor(anchors.file, self._signer),

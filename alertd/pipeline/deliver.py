@@ -59,6 +59,7 @@ class Settled:
     attempt: AttemptRow | None  # None: given back untried
     result: Result
     suppress: bool = False
+    retry_after_s: float | None = None
 
 
 def lease(conn: Connection, want: Want) -> list[Leased]:
@@ -215,8 +216,12 @@ def _news(written: Sequence[Settled]) -> dict[str, lanes.LaneNews]:
             heard.down = Reason(settled.change.reason or Reason.CREDENTIALS)
             heard.failures += 1
         elif result in (Result.UNSENT, Result.UNCERTAIN):
+            heard = news.setdefault(row.lane, lanes.LaneNews(row.channel))
             if settled.change.reason in _FAULT_OF_LANE:
-                news.setdefault(row.lane, lanes.LaneNews(row.channel)).failures += 1
+                heard.failures += 1
+            elif settled.change.reason == Reason.THROTTLED and row.lane == row.channel:
+                # A provider that throttles us throttles all; one endpoint speaks for itself.
+                heard.throttled_s = max(heard.throttled_s or 0, settled.retry_after_s or 1)
         elif result in (Result.SENT, Result.DELIVERED, Result.UNDELIVERABLE):
             heard = news.setdefault(row.lane, lanes.LaneNews(row.channel))
             heard.succeeded, heard.failures = True, 0

@@ -4,10 +4,11 @@ One dead or slow lane delays nobody else. What is known of a lane stands in the 
 it holds over all processes and nodes together.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from alertd.core.errors import Reason
 from alertd.store.ledger import statement
@@ -18,6 +19,7 @@ OPEN, PAUSED, CLOSED = "open", "paused", "closed"  # paused: by us, for a while;
 TRIP_AFTER = 20  # failures in a row, without a success between
 PAUSE_FIRST_S, PAUSE_MAX_S = 5, 60  # the circuit's pause, doubled each time it trips again
 DOWN_FIRST_S, DOWN_MAX_S = 30, 300  # when our own credentials or quota are at fault
+FULL_PACE, LEAST_PACE, PACE_STEP = 100, 5, 5  # halved by a 429, then regained step by step
 BURST_S = 1  # a lane that was idle may send this much at once
 
 
@@ -47,21 +49,23 @@ class LaneNews:
     succeeded: bool = False
     failures: int = 0  # since the last success
     down: Reason | None = None
+    throttled_s: float | None = None  # the peer asked to wait so long
 
 
 def troubled(conn: Connection, channel: str) -> dict[str, Lane]:
     """Give the lanes of a channel that are not simply open."""
     rows = conn.execute(
         select(lanes.c.lane, lanes.c.state, lanes.c.until, lanes.c.failures).where(
-            lanes.c.channel == channel, (lanes.c.state != OPEN) | (lanes.c.failures > 0)
+            lanes.c.channel == channel,
+            (lanes.c.state != OPEN) | (lanes.c.failures > 0) | (lanes.c.pace < FULL_PACE),
         )
     )
     return {row.lane: Lane(row.state, row.until, row.failures) for row in rows}
 
 
 _ENSURE = """
-INSERT INTO lanes (lane, channel, state, reason, until, failures, tokens, tokens_at)
-VALUES (:lane, :channel, 'open', '', 0, 0, 0, 0) ON CONFLICT (lane) DO NOTHING
+INSERT INTO lanes (lane, channel, state, reason, until, failures, pace, tokens, tokens_at)
+VALUES (:lane, :channel, 'open', '', 0, 0, 100, 0, 0) ON CONFLICT (lane) DO NOTHING
 """
 
 
@@ -78,6 +82,7 @@ def take_tokens(conn: Connection, channel: str, rate: float | None, wanted: int,
     if rate is None or not wanted:
         return wanted
     row = _bucket(conn, channel, now)
+    rate = rate * row.pace / FULL_PACE
     full = int(max(rate * BURST_S, 1) * 1000)
     earned = int((now - row.tokens_at) * rate / 1000)  # microseconds to thousandths of a message
     tokens: int = min(full, row.tokens + max(earned, 0))
@@ -102,19 +107,19 @@ def give_back(conn: Connection, channel: str, count: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
+    pace: int
     tokens: int
     tokens_at: int
 
 
 def _bucket(conn: Connection, channel: str, now: int) -> _Bucket:
-    query = (
-        select(lanes.c.tokens, lanes.c.tokens_at).where(lanes.c.lane == channel).with_for_update()
-    )
+    columns = (lanes.c.pace, lanes.c.tokens, lanes.c.tokens_at)
+    query = select(*columns).where(lanes.c.lane == channel).with_for_update()
     row = conn.execute(query).one_or_none()
     if row is None:
         _ensure(conn, channel, channel)
         row = conn.execute(query).one()
-    return _Bucket(row.tokens, row.tokens_at or now - SECOND)
+    return _Bucket(row.pace, row.tokens, row.tokens_at or now - SECOND)
 
 
 def learn(
@@ -123,33 +128,43 @@ def learn(
     """Take in what a batch said of its lanes; gives those paused now: lane, why, until when."""
     paused = []
     for lane in sorted(news):
-        heard = news[lane]
         query = select(lanes).where(lanes.c.lane == lane).with_for_update()
-        row = conn.execute(query).one_or_none()
+        row = conn.execute(query).mappings().one_or_none()
         if row is None:
-            _ensure(conn, lane, heard.channel)
-            row = conn.execute(query).one()
-        if row.state == CLOSED:
+            _ensure(conn, lane, news[lane].channel)
+            row = conn.execute(query).mappings().one()
+        if row["state"] == CLOSED:
             continue
-        failures = heard.failures if heard.succeeded else row.failures + heard.failures
-        pause_s = _pause_s(failures, heard)
-        values: dict[str, object] = {"failures": failures, "state": OPEN, "reason": ""}
-        if pause_s:
-            why = heard.down or Reason.SERVER_ERROR
-            until = now + pause_s * SECOND
-            values |= {"state": PAUSED, "reason": why, "until": until}
-            if row.state != PAUSED or row.until <= now:
-                paused.append((lane, why, until))
+        values = _learned(row, news[lane], now)
         conn.execute(update(lanes).where(lanes.c.lane == lane).values(values))
+        was_open = row["state"] != PAUSED or row["until"] <= now
+        if values["state"] == PAUSED and was_open:
+            paused.append((lane, Reason(values["reason"]), int(values["until"])))
     return paused
 
 
-def _pause_s(failures: int, heard: LaneNews) -> int:
+def _learned(row: RowMapping, heard: LaneNews, now: int) -> dict[str, Any]:
+    failures = heard.failures if heard.succeeded else row["failures"] + heard.failures
+    values: dict[str, Any] = {"failures": failures, "state": OPEN, "reason": "", "until": 0}
+    pause_s, why = _pause(failures, heard)
+    if pause_s:
+        until = max(row["until"], now + int(pause_s * SECOND))
+        values |= {"state": PAUSED, "reason": why, "until": until}
+    if heard.throttled_s is not None:
+        values["pace"] = max(LEAST_PACE, row["pace"] // 2)
+    elif heard.succeeded:
+        values["pace"] = min(FULL_PACE, row["pace"] + PACE_STEP)
+    return values
+
+
+def _pause(failures: int, heard: LaneNews) -> tuple[float, Reason]:
+    """Give for how many seconds a lane is to be left alone, and why; 0 for not at all."""
+    trips = failures // TRIP_AFTER
     if heard.down:
-        return min(DOWN_MAX_S, DOWN_FIRST_S * 2 ** min(failures // TRIP_AFTER, 10))
-    if failures >= TRIP_AFTER and not heard.succeeded:
-        return min(PAUSE_MAX_S, PAUSE_FIRST_S * 2 ** min(failures // TRIP_AFTER - 1, 10))
-    return 0
+        return min(DOWN_MAX_S, DOWN_FIRST_S << min(trips, 10)), heard.down
+    if trips and not heard.succeeded:
+        return min(PAUSE_MAX_S, PAUSE_FIRST_S << min(trips - 1, 10)), Reason.SERVER_ERROR
+    return heard.throttled_s or 0, Reason.THROTTLED
 
 
 def set_state(conn: Connection, lane: str, channel: str, state: str) -> None:
@@ -160,12 +175,3 @@ def set_state(conn: Connection, lane: str, channel: str, state: str) -> None:
         .where(lanes.c.lane == lane)
         .values(state=state, reason="", until=0, failures=0)
     )
-
-
-def lanes_of(conn: Connection, names: Iterable[str]) -> dict[str, Lane]:
-    rows = conn.execute(
-        select(lanes.c.lane, lanes.c.state, lanes.c.until, lanes.c.failures).where(
-            lanes.c.lane.in_(list(names))
-        )
-    )
-    return {row.lane: Lane(row.state, row.until, row.failures) for row in rows}

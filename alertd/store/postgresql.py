@@ -67,8 +67,8 @@ class PostgresStore:
         except Exception as error:
             raise _busy(error) from error
 
-    def listen(self, topic: str) -> asyncio.Event:
-        return self._topics.listen(topic)
+    def listen(self, topic: str, *, watch: bool = False) -> asyncio.Event:
+        return self._topics.listen(topic, watch=watch)
 
     async def migrate(self) -> None:
         await self.write(upgrade)

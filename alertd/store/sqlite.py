@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -20,6 +21,7 @@ from alertd.store.store import P, T, Topics, Work, take_topics
 MIN_VERSION = (3, 35)  # RETURNING, UPDATE FROM
 MAX_GROUP = 64  # transactions in one commit: bounds how long the first one waits
 MAX_WAITING = 10_000  # transactions in the queue: beyond it callers are told to come again
+WATCH_S = 0.1  # a look costs some 10 microseconds
 BUSY_S = 20  # another process may hold the file this long
 
 Job = tuple[Callable[[Connection], Any], Future[Any]]
@@ -34,6 +36,7 @@ class SqliteStore:
         self._jobs: queue.Queue[Job | None] = queue.Queue(MAX_WAITING)
         self._writer = threading.Thread(target=self._write_all, name="alertd-writer", daemon=True)
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="alertd-reader")
+        self._watcher = loop.create_task(self._watch(), name="alertd-watch")
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -70,14 +73,28 @@ class SqliteStore:
         except OperationalError as error:
             raise _busy(error) from error
 
-    def listen(self, topic: str) -> asyncio.Event:
-        return self._topics.listen(topic)
+    def listen(self, topic: str, *, watch: bool = False) -> asyncio.Event:
+        return self._topics.listen(topic, watch=watch)
 
     async def migrate(self) -> None:
         await self.write(upgrade)
 
     async def close(self) -> None:
+        self._watcher.cancel()
+        await asyncio.gather(self._watcher, return_exceptions=True)
         await asyncio.to_thread(self._stop)
+
+    async def _watch(self) -> None:
+        """Notice what other processes commit, and wake whoever waits for it."""
+        path = self._engine.url.database or ""
+        seen = None
+        with contextlib.closing(sqlite3.connect(path, check_same_thread=False)) as connection:
+            while True:
+                (version,) = connection.execute("PRAGMA data_version").fetchone()
+                if seen not in (None, version):
+                    self._topics.wake_watching()
+                seen = version
+                await asyncio.sleep(WATCH_S)
 
     def _stop(self) -> None:
         self._jobs.put(None)

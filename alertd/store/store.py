@@ -39,10 +39,11 @@ class Store(Protocol):
         """Run `work`, which only reads, against a consistent snapshot."""
         ...
 
-    def listen(self, topic: str) -> asyncio.Event:
+    def listen(self, topic: str, *, watch: bool = False) -> asyncio.Event:
         """Give an event that is set after each commit that called `wake(conn, topic)`.
 
-        Wake-ups may be lost (another process, a dead connection): poll behind it.
+        On SQLite, what other processes commit is noticed too where `watch` is set, whatever its
+        topic. Wake-ups may be lost (a dead connection): poll behind it.
         """
         ...
 
@@ -68,24 +69,33 @@ def take_topics(conn: Connection) -> set[str]:
 
 
 class Topics:
-    """The events of one process's listeners; `wake` may be called from any thread."""
+    """The events of one process's listeners; they may be woken from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._events: dict[str, list[asyncio.Event]] = {}
+        self._watching: list[asyncio.Event] = []
 
-    def listen(self, topic: str) -> asyncio.Event:
+    def listen(self, topic: str, *, watch: bool) -> asyncio.Event:
         event = asyncio.Event()
         self._events.setdefault(topic, []).append(event)
+        if watch:
+            self._watching.append(event)
         return event
 
     def wake(self, topics: Iterable[str]) -> None:
         for topic in topics:
-            for event in self._events.get(topic, ()):
-                self._loop.call_soon_threadsafe(event.set)
+            self._set(self._events.get(topic, ()))
 
     def wake_all(self) -> None:
         self.wake(list(self._events))
+
+    def wake_watching(self) -> None:
+        self._set(self._watching)
+
+    def _set(self, events: Iterable[asyncio.Event]) -> None:
+        for event in events:
+            self._loop.call_soon_threadsafe(event.set)
 
 
 @asynccontextmanager

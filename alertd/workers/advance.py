@@ -21,7 +21,7 @@ class AdvanceWorker:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._turn = tools.store.listen(DISPATCHES)
+        self._turn = tools.store.listen(DISPATCHES, watch=True)
 
     async def run(self) -> None:
         while True:

@@ -81,6 +81,6 @@ class Anchoring:
             await target.put(anchor)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
             kind = type(error).__name__
-            log.error("anchor.target_failed", target=target.name, seq=anchor.seq, error=kind)  # noqa: TRY400 - a trace may name an address
+            log.error("anchor.target_failed", target=target.name, seq=anchor.seq, error=kind)
             return
         self._written[target.name] = anchor.head

@@ -82,7 +82,7 @@ class DeliveryWorker:
         self._parked: dict[str, deque[InHand]] = {}  # wait for a place in their lane
         self._in_flight = 0
         self._outcomes: list[Settled] = []
-        self._turn = tools.store.listen(DELIVERIES)
+        self._turn = tools.store.listen(DELIVERIES, watch=True)
         self._more = asyncio.Condition()
         self._stopping = False
 
@@ -335,6 +335,7 @@ class DeliveryWorker:
             attempt=attempt,
             result=outcome.result,
             suppress=outcome.suppress,
+            retry_after_s=outcome.retry_after_s,
         )
 
 

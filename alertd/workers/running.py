@@ -30,7 +30,7 @@ from alertd.vault import Key
 REMEMBERED = 64  # dispatches; bounds what a process keeps of renditions
 
 
-class NotApproved(AlertdError):  # noqa: N818 - leaves say what happened
+class NotApproved(AlertdError):
     """The bytes that would go out are not the ones that were approved."""
 
 

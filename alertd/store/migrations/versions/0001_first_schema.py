@@ -61,6 +61,53 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_audit_alert_id"), ["alert_id"], unique=False)
 
     op.create_table(
+        "deliveries",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("dispatch_id", sa.BigInteger(), nullable=False),
+        sa.Column("address_id", sa.BigInteger(), nullable=False),
+        sa.Column("channel", sa.String(length=40), nullable=False),
+        sa.Column("lane", sa.String(length=300), nullable=False),
+        sa.Column("priority", sa.SmallInteger(), nullable=False),
+        sa.Column("language", sa.String(length=35), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("lease", sa.String(length=20), nullable=True),
+        sa.Column("handed_over", sa.Boolean(), nullable=False),
+        sa.Column("repeat", sa.Boolean(), nullable=False),
+        sa.Column("provider_ref", sa.String(length=100), nullable=True),
+        sa.Column("reason", sa.String(length=40), nullable=True),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+        sa.UniqueConstraint(
+            "dispatch_id", "address_id", name=op.f("uq_deliveries_dispatch_id_address_id")
+        ),
+    )
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_deliveries_due",
+            ["channel", "priority", "next_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
+        )
+        batch_op.create_index(
+            "ix_deliveries_leased",
+            ["next_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'leased'"),
+            postgresql_where=sa.text("state = 'leased'"),
+        )
+        batch_op.create_index(
+            "ix_deliveries_trouble",
+            ["state", "id"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('dead', 'uncertain')"),
+            postgresql_where=sa.text("state IN ('dead', 'uncertain')"),
+        )
+
+    op.create_table(
         "lanes",
         sa.Column("lane", sa.String(length=300), nullable=False),
         sa.Column("channel", sa.String(length=40), nullable=False),
@@ -68,6 +115,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=40), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("pace", sa.Integer(), nullable=False),
         sa.Column("tokens", sa.BigInteger(), nullable=False),
         sa.Column("tokens_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("lane", name=op.f("pk_lanes")),
@@ -342,59 +390,6 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
-        "deliveries",
-        sa.Column("id", ID, nullable=False),
-        sa.Column("dispatch_id", ID, nullable=False),
-        sa.Column("address_id", ID, nullable=False),
-        sa.Column("channel", sa.String(length=40), nullable=False),
-        sa.Column("lane", sa.String(length=300), nullable=False),
-        sa.Column("priority", sa.SmallInteger(), nullable=False),
-        sa.Column("language", sa.String(length=35), nullable=False),
-        sa.Column("state", sa.String(length=10), nullable=False),
-        sa.Column("attempts", sa.SmallInteger(), nullable=False),
-        sa.Column("next_at", sa.BigInteger(), nullable=False),
-        sa.Column("lease", sa.String(length=20), nullable=True),
-        sa.Column("handed_over", sa.Boolean(), nullable=False),
-        sa.Column("repeat", sa.Boolean(), nullable=False),
-        sa.Column("provider_ref", sa.String(length=100), nullable=True),
-        sa.Column("reason", sa.String(length=40), nullable=True),
-        sa.Column("sent_at", sa.BigInteger(), nullable=True),
-        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["address_id"], ["addresses.id"], name=op.f("fk_deliveries_address_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["dispatch_id"], ["dispatches.id"], name=op.f("fk_deliveries_dispatch_id")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
-        sa.UniqueConstraint(
-            "dispatch_id", "address_id", name=op.f("uq_deliveries_dispatch_id_address_id")
-        ),
-    )
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_deliveries_due",
-            ["channel", "priority", "next_at"],
-            unique=False,
-            sqlite_where=sa.text("state = 'queued'"),
-            postgresql_where=sa.text("state = 'queued'"),
-        )
-        batch_op.create_index(
-            "ix_deliveries_leased",
-            ["next_at"],
-            unique=False,
-            sqlite_where=sa.text("state = 'leased'"),
-            postgresql_where=sa.text("state = 'leased'"),
-        )
-        batch_op.create_index(
-            "ix_deliveries_trouble",
-            ["state", "id"],
-            unique=False,
-            sqlite_where=sa.text("state IN ('dead', 'uncertain')"),
-            postgresql_where=sa.text("state IN ('dead', 'uncertain')"),
-        )
-
-    op.create_table(
         "progress",
         sa.Column("dispatch_id", ID, nullable=False),
         sa.Column("channel", sa.String(length=40), nullable=False),
@@ -411,24 +406,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("progress")
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_deliveries_trouble",
-            sqlite_where=sa.text("state IN ('dead', 'uncertain')"),
-            postgresql_where=sa.text("state IN ('dead', 'uncertain')"),
-        )
-        batch_op.drop_index(
-            "ix_deliveries_leased",
-            sqlite_where=sa.text("state = 'leased'"),
-            postgresql_where=sa.text("state = 'leased'"),
-        )
-        batch_op.drop_index(
-            "ix_deliveries_due",
-            sqlite_where=sa.text("state = 'queued'"),
-            postgresql_where=sa.text("state = 'queued'"),
-        )
-
-    op.drop_table("deliveries")
     op.drop_table("renditions")
     with op.batch_alter_table("fingerprints", schema=None) as batch_op:
         batch_op.drop_index("ix_fingerprints_mac")
@@ -477,6 +454,24 @@ def downgrade() -> None:
     op.drop_table("persons")
     op.drop_table("marks")
     op.drop_table("lanes")
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_deliveries_trouble",
+            sqlite_where=sa.text("state IN ('dead', 'uncertain')"),
+            postgresql_where=sa.text("state IN ('dead', 'uncertain')"),
+        )
+        batch_op.drop_index(
+            "ix_deliveries_leased",
+            sqlite_where=sa.text("state = 'leased'"),
+            postgresql_where=sa.text("state = 'leased'"),
+        )
+        batch_op.drop_index(
+            "ix_deliveries_due",
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
+        )
+
+    op.drop_table("deliveries")
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_alert_id"))
 
