@@ -36,5 +36,5 @@ def test_another_installs_key_opens_nothing() -> None:
 
 @pytest.mark.parametrize("token", ["", ".", "2a", "2a.", "x." + "0" * 16, "2a." + "é" * 16])
 def test_what_is_no_token_is_refused(token: str) -> None:
-    with pytest.raises(ValueError, match="token|literal"):
+    with pytest.raises(ValueError, match=r"token|literal"):
         address_id_of(token)
