@@ -1,0 +1,130 @@
+"""What a whole run leaves on the disk, from submission to the last delivery."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from alertd.demo import ports, sample
+from alertd.demo.daemon import scrubbed
+
+ANY_PORTS = [part for name in ports.DEFAULTS for part in (f"--{name}-port", "0")]
+
+
+def alertd(folder: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "alertd", "--config", str(folder / "alertd.toml"), *arguments]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a daemon that has sent the sample alert and is still there."""
+    home = tmp_path_factory.mktemp("run")
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "alertd", "demo", *ANY_PORTS],
+        cwd=home,
+        env=scrubbed(os.environ) | {"COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        watchdog = threading.Timer(100, process.kill)
+        watchdog.start()
+        said: list[str] = []
+        while not said or "Press Ctrl-C" not in said[-1]:
+            said.append(process.stdout.readline())
+            assert said[-1], "".join(said)
+        (folder,) = (home / "var" / "demo").iterdir()
+        yield folder
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        watchdog.cancel()
+    assert process.returncode == 0
+
+
+def verify(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own command
+        alertd(folder, "audit", "verify"),
+        cwd=folder,
+        env=scrubbed(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def copied(run: Path, to: Path) -> Path:
+    """Copy a daemon's folder as it stands, with a configuration that names the copy."""
+    folder = shutil.copytree(run, to / "copy", ignore=shutil.ignore_patterns("alertd.db*"))
+    with sqlite3.connect(run / "alertd.db") as living, sqlite3.connect(folder / "alertd.db") as new:
+        living.backup(new)
+    living.close()
+    new.close()
+    config = folder / "alertd.toml"
+    config.write_text(config.read_text().replace(str(run), str(folder)))
+    return folder
+
+
+def test_no_file_holds_what_the_alert_says(run: Path) -> None:
+    alert = sample.alert(datetime.now(UTC))
+    child, vehicle = alert["children"][0], alert["vehicle"]
+    facts = [
+        child["name"],
+        child["hair"],
+        child["clothing"],
+        vehicle["plate"],
+        alert["last_seen"]["place"],
+        alert["circumstances"],
+    ]
+    files = [path for path in run.rglob("*") if path.is_file()]
+    assert {"alertd.db", "alertd.log", "keys.db", "anchors.jsonl"} <= {file.name for file in files}
+    found = [(f.name, fact) for f in files for fact in facts if fact.encode() in f.read_bytes()]
+    assert found == []
+
+
+def test_no_log_line_holds_an_address(run: Path) -> None:
+    text = (run / "alertd.log").read_text(encoding="utf-8")
+    assert "deliveries.settled" in text
+    addresses = {address for each in sample.expected("http://x").values() for address in each}
+    assert [address for address in addresses if address in text] == []
+    assert re.findall(r"\+\d{8,}|[\w.+-]+@[\w-]+\.\w+|whsec_", text) == []
+
+
+def test_record_of_the_run_verifies_while_it_runs(run: Path) -> None:
+    said = verify(run)
+    assert said.stdout.splitlines()[-1] == "nothing is wrong", said.stdout + said.stderr
+    assert said.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE audit SET body = replace(body, '}', ' }') WHERE seq = 5",
+        "DELETE FROM audit WHERE seq = 5",
+        "UPDATE attempts SET finished_at = finished_at + 1 WHERE id = 7",
+        "UPDATE deliveries SET state = 'dead' WHERE id = (SELECT max(id) FROM deliveries)",
+    ],
+)
+def test_record_that_was_tampered_with_does_not(run: Path, tmp_path: Path, tampering: str) -> None:
+    folder = copied(run, tmp_path)
+    assert verify(folder).returncode == 0
+    ledger = sqlite3.connect(folder / "alertd.db")
+    ledger.execute("PRAGMA foreign_keys = OFF")
+    assert ledger.execute(tampering).rowcount == 1
+    ledger.commit()
+    ledger.close()
+    said = verify(folder)
+    assert "nothing is wrong" not in said.stdout
+    assert said.returncode == 2
