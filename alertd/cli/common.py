@@ -69,6 +69,10 @@ class Commands(click.Group):
                 raise
             ending = Misconfigured if isinstance(error, ConfigError) else Failure
             raise ending(told(error)) from None
+        except OSError as error:  # a folder that may not be written to, a full disk
+            if ctx.params.get("debug"):
+                raise
+            raise Failure(str(error)) from None
 
 
 def told(error: AlertdError) -> str:

@@ -14,7 +14,15 @@ from alertd import log, plugins
 from alertd.app import App
 from alertd.atlas import load_atlas
 from alertd.channel import Environment
-from alertd.cli.common import Misconfigured, Session, channel_settings, pass_session
+from alertd.cli.common import (
+    EX_CONFIG,
+    Misconfigured,
+    Session,
+    channel_settings,
+    json_option,
+    pass_session,
+    write_json,
+)
 from alertd.core.errors import ConfigError
 from alertd.example import example
 from alertd.resources import home
@@ -72,8 +80,9 @@ def _run(job: Callable[[Settings], Coroutine[None, None, None]], settings: Setti
 
 @click.command()
 @click.option("--example", "show_example", is_flag=True, help="Print alertd.toml.example.")
+@json_option
 @pass_session
-def check(session: Session, *, show_example: bool) -> None:
+def check(session: Session, *, show_example: bool, as_json: bool) -> None:
     """Look at configuration, rule sets, templates and secrets; name every problem at once."""
     if show_example:
         click.echo(example(channel_settings()), nl=False)
@@ -81,6 +90,9 @@ def check(session: Session, *, show_example: bool) -> None:
     settings, problems = inspect(session.config, channels=channel_settings())
     if settings is not None:
         problems += dict.fromkeys(_problems(settings, channels=not problems))
+    if as_json:
+        write_json({"ok": not problems, "problems": problems})
+        raise click.exceptions.Exit(EX_CONFIG if problems else 0)
     if problems:
         raise Misconfigured("\n".join(problems))
     click.echo("everything can be used")

@@ -1,11 +1,17 @@
 """`check`, and what every command does with a configuration that cannot be used."""
 
+import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from alertd.cli import main
+from alertd.demo.daemon import scrubbed
 
 
 def check(*words: str) -> tuple[int, str]:
@@ -59,6 +65,40 @@ def test_any_command_ends_with_78_when_the_configuration_is_wrong() -> None:
         assert status == 78
         assert "alertd.toml:1: instal: there is no such key; did you mean install?" in output
         assert "Traceback" not in output
+
+
+def test_machines_read_problems_as_json() -> None:
+    assert json.loads(check("check", "--json")[1]) == {"ok": True, "problems": []}
+    Path("alertd.toml").write_text("instal = 1\n")
+    status, output = check("check", "--json")
+    assert status == 78
+    assert len(json.loads(output)["problems"]) == 1
+
+
+def test_a_taken_port_is_named_with_its_key() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        Path("alertd.toml").write_text(f"[api]\nport = {port}\n[public]\nport = 0\n")
+        done = subprocess.run(
+            [sys.executable, "-m", "alertd", "serve"],
+            env=scrubbed(os.environ),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 78
+    assert f"api.port: {port} is taken on 127.0.0.1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_told() -> None:
+    Path("var").write_text("a file where a folder should be")
+    status, output = check("token", "X", "--role", "reader")
+    assert status == 1
+    assert "File exists: 'var'" in output
 
 
 def test_an_unknown_command_is_told_with_the_nearest(tmp_path: Path) -> None:
