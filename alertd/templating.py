@@ -5,6 +5,7 @@ Both are looked for in the operator's directory first, then among the shipped on
 Texts in the source are English, so English needs no catalogue.
 """
 
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from jinja2 import (
     Template,
     TemplateError,
     TemplateSyntaxError,
+    UndefinedError,
 )
 from jinja2.bccache import Bucket
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -37,6 +39,9 @@ from alertd.resources import home
 __all__ = ["SOURCE_LANGUAGE", "Catalogue", "Templates", "best_language"]
 
 SOURCE_LANGUAGE = "en"
+_MISSING = re.compile(
+    r"('[\w. ]+' has no attribute )?'(?P<name>[A-Za-z_]\w*)'( is undefined)?", re.ASCII
+)
 GreekSms = Literal["gsm7", "ucs2"]
 
 
@@ -90,11 +95,8 @@ class Templates:
         template = self._template(language, channel, kind, file)
         try:
             return template.render(context)
-        except TemplateError as error:
-            raise _fault(template, error, str(error)) from None
         except Exception as error:  # noqa: BLE001 - whatever an operator's template does
-            # The message of such an error may quote the alert, so only its class is told.
-            raise _fault(template, error, type(error).__name__) from None
+            raise _fault(template, error) from None
 
     def require(self, channel: str, kind: str, file: str) -> None:
         """Raise ConfigError unless there is such a template."""
@@ -201,8 +203,21 @@ def _read(file: Path) -> GNUTranslations:
     return GNUTranslations(compiled)
 
 
-def _fault(template: Template, error: Exception, what: str) -> ConfigError:
+def _fault(template: Template, error: Exception) -> ConfigError:
     """Name the template's own line, found in the rewritten traceback."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.endswith(".j2")]
-    where = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else str(template.name)
-    return ConfigError(f"{where}: {what}")
+    if not frames:
+        return ConfigError(f"{template.name}: {type(error).__name__}")
+    file, line = Path(frames[-1].filename), frames[-1].lineno
+    return ConfigError(f"{file}, line {line}: {_told(error, file.read_text(encoding='utf-8'))}")
+
+
+def _told(error: Exception, source: str) -> str:
+    """Give the message if all that it names stands in the template, else the error's class.
+
+    A message quotes keys that were looked up, and with `{{ labels[who] }}` that is a child's name.
+    """
+    match = _MISSING.fullmatch(str(error)) if isinstance(error, UndefinedError) else None
+    if match and re.search(rf"\b{match['name']}\b", source):
+        return str(error)
+    return type(error).__name__

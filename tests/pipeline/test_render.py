@@ -156,7 +156,9 @@ def test_age_is_reckoned_from_the_birth_date_and_the_date_kept_back(renderer: Re
         alert = make_alert(reported_at + timedelta(minutes=30), children=[child])
         renditions = renderer.version(make_subject(alert=alert))
         assert age in text(renditions, "alert", "", "sms", "en")
-    assert not any(b"2016" in r.body for r in renditions)
+        assert not any(b"2016" in r.body for r in renditions)
+    channel: Any = renderer.channels["webhook"]
+    assert "2016" not in json.dumps([dict(c["data"]) for c in channel.contexts])
 
 
 def test_case_reference_and_criteria_stay_inside(renderer: Renderer) -> None:

@@ -197,13 +197,30 @@ def test_templates_see_plain_values_and_no_models(tmp_path: Path) -> None:
         check(dict(context))
 
 
-def test_error_of_a_template_tells_where_and_nothing_of_the_child(tmp_path: Path) -> None:
-    write(tmp_path, "sms/alert/text.txt.j2", "{{ prefix }}\n{{ who | int(base=99) + who }}")
+QUOTING = [
+    "{{ {}[who] }}",  # names the key that is missing
+    "{{ labels[who] }}",
+    "{{ ''[who] }}",
+    "{{ who | int(default=none) + 1 }}",
+    "{{ labels | attr(who) }}{{ labels[who] | upper }}",
+    "{{ gettext(who)[who] }}",
+    "{{ pgettext(who) }}",
+    "{% include who %}",
+    "{{ ('%d' | format(who)) }}",
+]
+
+
+@pytest.mark.parametrize("name", ["Μαρία", "Μαρία Παραδειγματίδου", "Μαρία Ο'Παράδειγμα"])
+@pytest.mark.parametrize("quoting", QUOTING)
+def test_error_of_a_template_tells_where_and_nothing_of_the_child(
+    tmp_path: Path, quoting: str, name: str
+) -> None:
+    write(tmp_path, "sms/alert/text.txt.j2", "{{ prefix }}\n" + quoting)
     renderer = make_renderer(templates=Templates(tmp_path))
-    with pytest.raises(ConfigError, match=r"sms/alert/text.txt.j2, line 2") as raised:
-        renderer.version(make_subject())
-    assert "Παραδειγματίδου" not in str(raised.value)
-    assert raised.value.__cause__ is None
+    alert = make_alert(children=[child_facts(name=name)])
+    with pytest.raises(ConfigError, match=r"sms/alert/text.txt.j2") as raised:
+        renderer.version(make_subject(alert=alert))
+    assert "Μαρία" not in str(raised.value)
     assert raised.value.__suppress_context__
 
 
