@@ -11,6 +11,7 @@ pytest with pytest-asyncio in auto mode runs it.
 """
 
 import asyncio
+import traceback
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -194,7 +195,7 @@ class ChannelConformance:
             message = make_message(channel, address, secret=self.endpoint_secret)
             result = await outcome(channel, message)
         if isinstance(result, SendError):
-            told = f"{result} {result!r} {result.args} {result.detail} {result.__cause__!r}"
+            told = f"{result} {vars(result)} {''.join(traceback.format_exception(result))}"
             for hidden in (address, OWN_LINK, self.endpoint_secret, *self.secrets):
                 _hold(not hidden or hidden not in told, "an error tells an address or a secret")
 
