@@ -157,6 +157,7 @@ def _report(stage: Stage, dispatch: DispatchProgress, faults: list[str]) -> None
         say("\n".join(faults), style="bold red")
     else:
         say("The stand-ins got exactly what the ledger says: nobody missed, nobody twice.")
+        say("(Mail is sent once the relay took it; nobody confirms its delivery.)")
     pages = {
         "feed": stage.feed,
         "CAP document": f"{stage.public}/cap/{dispatch.identifier}.xml",
