@@ -51,9 +51,29 @@ APPROVERS = (
 )
 
 
+CHILD = {
+    "name": "Μαρία Παραδειγματίδου",
+    "age": 9,
+    "sex": "female",
+    "height_cm": 132,
+    "build": "λεπτή / slim",
+    "hair": "καστανά, μακριά / brown, long",
+    "eyes": "καστανά / brown",
+    "clothing": "κόκκινο μπουφάν, τζιν / red jacket, blue jeans",
+}
+VEHICLE = {"make": "Example", "colour": "λευκό / white", "plate": "XXX-0000", "country": "GR"}
+PLACE = "Πλατεία Παραδείγματος, Αθήνα / Example Square, Athens"
+POINT = [37.9755, 23.7348]
+CIRCUMSTANCES = (
+    "Φανταστικό περιστατικό άσκησης: το παιδί δεν επέστρεψε από το σχολείο. / "
+    "Fictional exercise: the child did not come home from school."
+)
+
+
 def alert(now: datetime) -> dict[str, Any]:
     """Give the facts of an exercise that is valid for the twelve hours after `now`."""
     now = now.replace(microsecond=0)
+    seen_at = (now - timedelta(hours=2)).isoformat()
     return {
         "programme": PROGRAMME,
         "kind": "amber",
@@ -61,37 +81,11 @@ def alert(now: datetime) -> dict[str, Any]:
         "case_reference": f"EXERCISE-{now:%Y%m%d-%H%M%S}",
         "authority": "Example Police Directorate (fictional)",
         "reported_at": (now - timedelta(minutes=40)).isoformat(),
-        "children": [
-            {
-                "name": "Μαρία Παραδειγματίδου",
-                "age": 9,
-                "sex": "female",
-                "height_cm": 132,
-                "build": "λεπτή / slim",
-                "hair": "καστανά, μακριά / brown, long",
-                "eyes": "καστανά / brown",
-                "clothing": "κόκκινο μπουφάν, τζιν / red jacket, blue jeans",
-            }
-        ],
-        "vehicle": {
-            "make": "Example",
-            "colour": "λευκό / white",
-            "plate": "XXX-0000",
-            "country": "GR",
-        },
-        "last_seen": {
-            "at": (now - timedelta(hours=2)).isoformat(),
-            "place": "Πλατεία Παραδείγματος, Αθήνα / Example Square, Athens",
-            "coordinates": [37.9755, 23.7348],
-        },
-        "circumstances": (
-            "Φανταστικό περιστατικό άσκησης: το παιδί δεν επέστρεψε από το σχολείο. / "
-            "Fictional exercise: the child did not come home from school."
-        ),
-        "area": {
-            "regions": ["GR-I", "GR-B"],
-            "circle": {"centre": [37.9755, 23.7348], "radius_km": 25},
-        },
+        "children": [CHILD],
+        "vehicle": VEHICLE,
+        "last_seen": {"at": seen_at, "place": PLACE, "coordinates": POINT},
+        "circumstances": CIRCUMSTANCES,
+        "area": {"regions": ["GR-I", "GR-B"], "circle": {"centre": POINT, "radius_km": 25}},
         "languages": ["el", "en"],
         "expires_at": (now + timedelta(hours=12)).isoformat(),
         "phone_lines": [{"label": "Example line (fictional)", "number": "+30 690 000 0000"}],
