@@ -23,8 +23,6 @@ def _xml_characters(text: str) -> str:
         code = ord(character)
         if (code < 0x20 and character not in "\t\n\r") or code in (0xFFFE, 0xFFFF):
             raise ValueError("holds a character that XML cannot carry")
-        if 0xD800 <= code < 0xE000:
-            raise ValueError("holds half a surrogate pair")
     return text
 
 
