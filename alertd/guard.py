@@ -53,7 +53,7 @@ _V6 = tuple(
 _NAT64 = ip_network("64:ff9b::/96")
 
 
-class AddressForbidden(OSError):  # noqa: N818 - leaves say what happened
+class AddressForbidden(OSError):
     """The address lies where webhooks may not go."""
 
     def __init__(self) -> None:

@@ -65,7 +65,7 @@ _PREPARING = 0x616C65727464  # any number that is ours alone
 _PROBE = "master"  # the row that tells whether the master key is the right one
 
 
-class SealBroken(StoreError):  # noqa: N818 - leaves say what happened
+class SealBroken(StoreError):
     """A sealed value was changed, or was sealed under another key."""
 
 

@@ -40,7 +40,7 @@ class Problem:
     message: str
 
 
-class Refused(AlertdError):  # noqa: N818 - leaves say what happened
+class Refused(AlertdError):
     """The request cannot be granted as it is."""
 
 

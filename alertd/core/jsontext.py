@@ -6,7 +6,7 @@ from typing import Any
 from pydantic_core import from_json
 
 
-class BrokenText(ValueError):  # noqa: N818 - as the leaves of errors.py
+class BrokenText(ValueError):
     """The bytes are no JSON that has one meaning; the text says where and why."""
 
 
