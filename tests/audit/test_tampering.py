@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 
-from alertd.core.audit import GENESIS, Fault, Head, Link, chain, read_body
-from alertd.pipeline.auditor import Report
-from alertd.pipeline.record import HEAD
+from alertd.core.audit import GENESIS, Fault, Finding, Head, Link, chain, read_body
+from alertd.pipeline.auditor import MAX_FINDINGS, Auditor, Report
+from alertd.pipeline.record import HEAD, read_head
 from alertd.pipeline.replay import read_links
+from alertd.pipeline.verify import _read_end
 from alertd.store.schema import attempts, audit, audit_texts, deliveries, marks
 
 from .conftest import Ledger, attempt
@@ -238,3 +239,16 @@ def _mark_end(conn: Connection) -> None:
     last: Link = read_links(conn, 0)[-1]
     value = str(Head(last.seq, last.hash))
     conn.execute(update(marks).where(marks.c.name == HEAD).values(value=value))
+
+
+async def test_entries_appended_while_it_is_being_verified_are_taken_along(ledger: Ledger) -> None:
+    auditor = Auditor([])
+    assert await ledger.store.read(_read_end, auditor) == []
+    assert auditor.head == await ledger.store.read(read_head)
+
+
+def test_findings_beyond_a_bound_are_counted_only() -> None:
+    report = Report()
+    report.add(Finding(Fault.CHANGED, seq, "x") for seq in range(MAX_FINDINGS + 7))
+    assert len(report.findings) == MAX_FINDINGS
+    assert "and 7 more findings" in list(report.lines())
