@@ -1,16 +1,22 @@
 """What went wrong in an HTTP exchange, in alertd's words: for channels that use aiohttp."""
 
+import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from alertd.core.errors import Reason, SendError, Uncertain, Undeliverable, Unsent
 from alertd.guard import AddressForbidden
 
 LONGEST_WAIT_S = 3600.0  # whatever the peer asks for: an alert rarely lives much longer
+
+DNS_THREADS = 32
 
 Failure = (aiohttp.ClientError, TimeoutError, ssl.SSLError)
 """What aiohttp raises instead of an answer."""
@@ -62,3 +68,38 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         except (ValueError, TypeError):  # TypeError: a date with no zone
             return None
     return min(max(wait, 0.0), LONGEST_WAIT_S)
+
+
+class Resolver(AbstractResolver):
+    """Resolves names in threads of its own.
+
+    A name server that lets its askers wait holds a thread for as long as it likes; of the
+    default threads there are few, and the rest of the daemon needs them.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(DNS_THREADS, thread_name_prefix="dns")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._threads, _addresses, host, port, family
+        )
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(hostname=host, host=ip, port=port, family=kind, proto=proto, flags=flags)
+            for kind, proto, ip in found
+        ]
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _addresses(
+    host: str, port: int, family: socket.AddressFamily
+) -> list[tuple[socket.AddressFamily, int, str]]:
+    infos = socket.getaddrinfo(
+        host, port, family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+    )
+    return [(kind, proto, str(endpoint[0])) for kind, _, proto, _, endpoint in infos]

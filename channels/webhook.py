@@ -28,7 +28,7 @@ from alertd.core.errors import (
     Unsent,
 )
 from alertd.core.rendition import Kind, fill, mark
-from alertd.exchange import Failure, failure, retry_after, timeouts
+from alertd.exchange import Failure, Resolver, failure, retry_after, timeouts
 from alertd.guard import Guard
 
 TYPES = {
@@ -38,7 +38,7 @@ TYPES = {
     Kind.CORRECTION: "alert.corrected",
     Kind.EXPIRY: "alert.expired",
 }
-IDENTITY = ("alert_id", "identifier", "language", "cap_url")
+IDENTITY = ("alert_id", "identifier", "status", "language", "cap_url")
 LARGEST_BODY = 20_000  # what the standard lets a receiver count on
 LARGEST_ANSWER = 65_536
 DRAIN_S = 1.0  # an answer whose body takes longer costs its connection, not our time
@@ -142,11 +142,13 @@ class WebhookChannel:
         raise _refusal(response.status, retry_after(response.headers, message.now))
 
     async def __aenter__(self) -> Self:
+        self._resolver = Resolver()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self.settings.concurrency,
                 limit_per_host=self.settings.concurrency_per_host,
                 keepalive_timeout=60,
+                resolver=self._resolver,
                 socket_factory=self._guard.socket,
             ),
             timeout=timeouts(self.settings.connect_timeout_s, self.settings.timeout_s),
@@ -164,6 +166,7 @@ class WebhookChannel:
     ) -> None:
         if self._session is not None:
             await self._session.close()
+            await self._resolver.close()
             self._session = None
 
     def _may_be_plain(self, host: str) -> bool:

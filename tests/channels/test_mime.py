@@ -23,7 +23,7 @@ def read(content: bytes) -> EmailMessage:
 
 
 def lines(text: str) -> list[str]:
-    return [line.rstrip() for line in text.splitlines()] or [""]
+    return [line.rstrip() for line in text.rstrip().splitlines()]
 
 
 @given(LINES, LINES, VALUES, VALUES)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -217,6 +218,18 @@ async def test_a_name_that_does_not_resolve_is_unsent():
     async with webhook_channel(timeout_s=5) as channel:
         result = await outcome(channel, message(channel, "https://nowhere.invalid/"))
     assert (type(result), result.reason) == (Unsent, Reason.DNS)
+
+
+async def test_others_that_wait_in_threads_do_not_keep_names_from_resolving(partner):
+    loop, released = asyncio.get_running_loop(), threading.Event()
+    waiting = [loop.run_in_executor(None, released.wait) for _ in range(64)]
+    try:
+        async with webhook_channel(http_hosts=("localhost",)) as channel:
+            await channel.send(message(channel, f"http://localhost:{partner.port}/"))
+    finally:
+        released.set()
+    await asyncio.gather(*waiting)
+    assert len(partner.messages) == 1
 
 
 async def test_a_peer_without_tls_is_unsent(webhook, partner):
