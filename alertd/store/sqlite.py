@@ -110,7 +110,10 @@ class SqliteStore:
                     self._jobs.put(None)
                     break
                 group.append(more)
-            self._write_group(group)
+            # Whoever gave up waiting is passed over; from here on they cannot give up any more.
+            wanted = [job for job in group if job[1].set_running_or_notify_cancel()]
+            if wanted:
+                self._write_group(wanted)
 
     def _write_group(self, group: list[Job]) -> None:
         """Commit all of `group` at once; if one fails, run each again in its own commit.
