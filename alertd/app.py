@@ -6,7 +6,6 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -15,13 +14,14 @@ from aiohttp import web
 from sqlalchemy import Connection, inspect, select
 
 from alertd import plugins
-from alertd.anchors import Anchor, Signer, read_anchors, targets
+from alertd.anchors import Signer, targets
 from alertd.atlas import load_atlas
 from alertd.channel import Environment, Report
 from alertd.clock import Clock, system_clock
-from alertd.core.audit import GENESIS, Head
+from alertd.core.audit import GENESIS
 from alertd.core.errors import ConfigError
 from alertd.ids import new_id
+from alertd.pipeline.hold import Witness, begin_witness, hold_old_copy
 from alertd.pipeline.purge import retain
 from alertd.pipeline.render import Renderer
 from alertd.pipeline.reports import settle_reports
@@ -57,6 +57,7 @@ class App:
         self.tools = tools
         self.node = new_id(tools.clock())
         self._signer = signer
+        self._verified = GENESIS  # the chain's end as it was last witnessed
         self.ports: dict[str, int] = {}  # what is bound, by listener
         self.ready = asyncio.Event()
 
@@ -96,7 +97,11 @@ class App:
                 sender=settings.sender,
                 end_deadline=timedelta(hours=settings.dispatch.end_deadline_h),
             )
-            yield cls(settings, tools, Signer(seed))
+            app = cls(settings, tools, Signer(seed))
+            if fresh:
+                await begin_witness(vault)
+            app._verified = await hold_old_copy(tools, app.node)
+            yield app
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve and dispatch until `stop` is set, then drain within the deadline."""
@@ -178,10 +183,10 @@ class App:
         return Anchoring(
             self.tools.store,
             self._signer,
-            targets(anchors, self.settings.channels.get("email")),
+            [Witness(self.tools.vault), *targets(anchors, self.settings.channels.get("email"))],
             install=self.settings.install,
             clock=self.tools.clock,
-            since=_last_anchor(anchors.file, self._signer),
+            since=self._verified,
         )
 
 
@@ -220,19 +225,6 @@ def _environment(settings: Settings) -> Environment:
         sender_domain=urlsplit(settings.public_url).hostname or "localhost",
         allow_addresses=tuple(map(str, settings.outbound.allow_addresses)),
     )
-
-
-def _last_anchor(path: Path | None, signer: Signer) -> Head:
-    """Give the last head that this install signed, so that only what came after is replayed."""
-    if path is None or not path.exists():
-        return GENESIS
-    with path.open(encoding="utf-8") as lines:
-        signed = [
-            anchor
-            for anchor in read_anchors(lines)
-            if isinstance(anchor, Anchor) and signer.verifier.holds(anchor)
-        ]
-    return signed[-1].head if signed else GENESIS
 
 
 def _is_empty(conn: Connection) -> bool:

@@ -61,6 +61,12 @@ _keys = Table(
     Column("id", String(40), primary_key=True),
     Column("wrapped", LargeBinary, nullable=False),
 )
+_notes = Table(
+    "notes",  # what must be known of the ledger without asking the ledger
+    _metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", String(200), nullable=False),
+)
 _PREPARING = 0x616C65727464  # any number that is ours alone
 _PROBE = "master"  # the row that tells whether the master key is the right one
 
@@ -188,6 +194,20 @@ class Vault:
         """Name every key that there is."""
         query = select(_keys.c.id).where(_keys.c.id != _PROBE)
         return frozenset(await self._database.run(lambda conn: conn.scalars(query).all()))
+
+    async def note(self, name: str, value: str) -> None:
+        """Keep a fact about the ledger where a copy of the ledger does not carry it along."""
+
+        def work(conn: Connection) -> None:
+            conn.execute(delete(_notes).where(_notes.c.name == name))
+            conn.execute(insert(_notes).values(name=name, value=value))
+
+        await self._database.run(work)
+
+    async def noted(self, name: str) -> str | None:
+        query = select(_notes.c.value).where(_notes.c.name == name)
+        found: str | None = await self._database.run(lambda conn: conn.scalar(query))
+        return found
 
     async def prepare(self) -> None:
         """Make the table; raises ConfigError when its keys belong to another master key."""

@@ -65,6 +65,8 @@ class Settled:
 def lease(conn: Connection, want: Want) -> list[Leased]:
     """Take up to `want.limit` deliveries into this process's hands, urgent ones first."""
     troubled = lanes.troubled(conn, want.channel)
+    if lanes.EVERYTHING in troubled:
+        return []
     channel_lane = troubled.get(want.channel)
     if channel_lane and channel_lane.barred_until(want.now):
         return []

@@ -15,6 +15,7 @@ from alertd.store.ledger import statement
 from alertd.store.schema import lanes
 
 SECOND = 1_000_000  # microseconds
+EVERYTHING = "*"  # the lane over all lanes: closed after a restore, until an operator releases it
 OPEN, PAUSED, CLOSED = "open", "paused", "closed"  # paused: by us, for a while; closed: by hand
 TRIP_AFTER = 20  # failures in a row, without a success between
 PAUSE_FIRST_S, PAUSE_MAX_S = 5, 60  # the circuit's pause, doubled each time it trips again
@@ -53,10 +54,10 @@ class LaneNews:
 
 
 def troubled(conn: Connection, channel: str) -> dict[str, Lane]:
-    """Give the lanes of a channel that are not simply open."""
+    """Give the lanes of a channel that are not simply open, and the one over all."""
     rows = conn.execute(
         select(lanes.c.lane, lanes.c.state, lanes.c.until, lanes.c.failures).where(
-            lanes.c.channel == channel,
+            lanes.c.channel.in_([channel, EVERYTHING]),
             (lanes.c.state != OPEN) | (lanes.c.failures > 0) | (lanes.c.pace < FULL_PACE),
         )
     )
@@ -175,3 +176,9 @@ def set_state(conn: Connection, lane: str, channel: str, state: str) -> None:
         .where(lanes.c.lane == lane)
         .values(state=state, reason="", until=0, failures=0)
     )
+
+
+def is_held(conn: Connection) -> bool:
+    """Tell whether everything waits for an operator (see pipeline.hold)."""
+    query = select(lanes.c.lane).where(lanes.c.lane == EVERYTHING, lanes.c.state == CLOSED)
+    return conn.execute(query).first() is not None

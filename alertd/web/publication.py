@@ -26,6 +26,7 @@ from alertd.core.lifecycle import VersionState
 from alertd.core.rendition import Kind, Slot, fill_some
 from alertd.core.ruleset import RuleSet
 from alertd.pipeline.filling import at_activation
+from alertd.pipeline.lanes import is_held
 from alertd.store.schema import (
     alerts,
     deliveries,
@@ -36,7 +37,7 @@ from alertd.store.schema import (
     versions,
 )
 from alertd.tools import Tools
-from alertd.web.problems import Gone
+from alertd.web.problems import Busy, Gone
 
 MAX_ENTRIES = 100
 
@@ -88,7 +89,12 @@ class Published:
 
 
 def read_revision(conn: Connection, now: datetime) -> Revision:
-    """Give what changes whenever a public document does: cheap, asked at every request."""
+    """Give what changes whenever a public document does: cheap, asked at every request.
+
+    Raises Busy while a restored ledger is held: it may show children who were found since.
+    """
+    if is_held(conn):
+        raise Busy("this install was restored and waits for its operator")
     opened, over = conn.execute(
         select(
             func.coalesce(func.max(dispatches.c.id), 0),
