@@ -11,8 +11,8 @@ from alertd.core.rendition import Kind
 from alertd.pipeline.contents import Rows, link_to, put, sealed
 from alertd.pipeline.dispatch import Dispatch, open_direct
 from alertd.pipeline.people import addressees
-from alertd.pipeline.versions import Version, key_of, standing
-from alertd.store.schema import dispatches
+from alertd.pipeline.versions import Version, key_of
+from alertd.store.schema import approvals, dispatches, versions
 from alertd.tools import Tools
 
 
@@ -74,5 +74,12 @@ def told(conn: Connection, version: Version, event: str) -> bool:
 
 
 def involved(conn: Connection, version: Version) -> set[int]:
-    """Give who submitted a version and who approved it."""
-    return {version.created_by} | {approval.person_id for approval in standing(conn, version)}
+    """Give who submitted any version of the alert, and whose approval of one stands."""
+    mine = versions.c.alert_id == version.alert_id
+    authors = conn.scalars(select(versions.c.created_by).where(mine))
+    approvers = conn.scalars(
+        select(approvals.c.person_id)
+        .join(versions, versions.c.id == approvals.c.version_id)
+        .where(mine, approvals.c.voided_at.is_(None))
+    )
+    return {*authors, *approvers}

@@ -146,6 +146,15 @@ async def test_an_end_tells_submitter_and_approvers(office: Office) -> None:
     assert told == [f"{name}@example.org" for name in ("submitter", *ROLES)]
 
 
+async def test_an_end_tells_the_approvers_of_earlier_versions_too(office: Office) -> None:
+    alert_id = await office.activate()
+    await updated(office, alert_id)
+    for role in UPDATE_ROLES:
+        await office.approve(alert_id, role)
+    await ended(office, alert_id)
+    assert ("ended", "prosecutor@example.org") in await office.asked(alert_id, "notice")
+
+
 async def test_an_unconfirmed_end_tells_what_would_happen(office: Office) -> None:
     alert_id = await office.activate()
     before = await office.counts()
