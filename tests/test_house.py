@@ -8,6 +8,7 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -155,12 +156,39 @@ def test_the_wheel_dispatches_in_an_empty_environment(wheel: Path, tmp_path: Pat
     assert "nobody missed" in done.stdout
 
 
+def declared() -> tuple[set[str], set[str]]:
+    """Give what alertd needs, and what its tests may use besides."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed, dev = (
+        {re.split(r"[\[<>=;, ]", each)[0].lower() for each in wanted}
+        for wanted in (project["dependencies"], project["optional-dependencies"]["dev"])
+    )
+    return needed, needed | dev
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("alertd", 0), ("channels", 0), ("tests", 1)])
+def test_whatever_is_imported_is_a_declared_dependency(folder: str, kind: int) -> None:
+    known = packages_distributions()
+    ours = {"alertd", "channels", "tests", "conftest"}
+    names = {
+        name.split(".")[0]
+        for file in (ROOT / folder).rglob("*.py")
+        for name in imported(file)
+        if not name.startswith("None")
+    }
+    foreign = names - ours - set(sys.stdlib_module_names)
+    undeclared = {
+        name
+        for name in foreign
+        if not {dist.lower().replace("_", "-") for dist in known.get(name, [name])}
+        & declared()[kind]
+    }
+    assert not undeclared
+
+
 def test_the_lock_names_no_host_and_covers_what_is_needed() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert "://" not in lock
     assert "--" not in lock
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     pinned = {line.split("==")[0] for line in lock.splitlines()}
-    missing = {re.split(r"[\[<>=;, ]", each)[0].lower() for each in wanted} - pinned
-    assert not missing
+    assert declared()[1] <= pinned
