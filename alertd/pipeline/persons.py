@@ -13,13 +13,11 @@ from alertd.core.errors import Conflict, InvalidAlert, NotAllowed, NotFound, Pro
 from alertd.core.text import language_tag, name_of_someone
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.turns import Turn, take_turn
-from alertd.rulebook import Rulebook
 from alertd.store.schema import addresses, person_addresses, person_roles, persons, tokens
 from alertd.tools import Actor, Tools
 
 PREFIX = "alertd_"
 TOKEN_BYTES = 32
-OFFICE_ROLES = frozenset({"submitter", "operator", "reader"})  # beside those of the rule sets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ class Minted:
 async def create(tools: Tools, actor: Actor, person: NewPerson) -> int:
     """Enter an official and give the number that separation of duties goes by."""
     actor.require("operator")
-    if problems := [*_faults(tools, person), *_unreachable(tools, person)]:
+    if problems := [*_faults(person), *_unreachable(tools, person)]:
         raise InvalidAlert(problems)
     reach = [(channel, *_spelled(tools, channel, address)) for channel, address in person.addresses]
     return await tools.store.write(_create, actor, person, reach, tools.clock())
@@ -94,7 +92,7 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
-def _faults(tools: Tools, person: NewPerson) -> list[Problem]:
+def _faults(person: NewPerson) -> list[Problem]:
     problems = []
     for name, check, text in (
         ("name", name_of_someone, person.name),
@@ -104,19 +102,9 @@ def _faults(tools: Tools, person: NewPerson) -> list[Problem]:
             check(text)
         except PydanticCustomError as error:
             problems.append(Problem(name, error.message()))
-    known = known_roles(tools.rulebook)
     if not person.roles:
-        problems.append(Problem("roles", f"needs at least 1 of: {', '.join(sorted(known))}"))
-    elif unknown := person.roles.keys() - known:
-        said = f"{', '.join(sorted(unknown))}: no such role; choose of: {', '.join(sorted(known))}"
-        problems.append(Problem("roles", said))
+        problems.append(Problem("roles", "needs at least 1"))
     return problems
-
-
-def known_roles(rulebook: Rulebook) -> frozenset[str]:
-    """Give every role that means something here."""
-    approval = {role.name for rules in rulebook.rule_sets.values() for role in rules.approvals}
-    return OFFICE_ROLES | approval
 
 
 def _unreachable(tools: Tools, person: NewPerson) -> list[Problem]:
