@@ -1,5 +1,6 @@
 # make demo [ARGS=--once]   the whole daemon against local stand-ins of the outside world
 # make test                 lint, types, import contracts, tests
+# make chaos                kill -9 hundreds of times, and every other fault in its long form
 # make lock                 pin the dependencies anew
 #
 # Needs make and Python >= 3.11, nothing else. PYTHON=python3.12 chooses another one.
@@ -9,7 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench chaos lock clean
 
 demo: $(STAMP)
 	@$(BIN)/alertd demo $(ARGS)
@@ -25,6 +26,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: $(STAMP)
+	@$(BIN)/python -m pytest -m chaos -s --no-header -q $(ARGS)
 
 lock: $(STAMP)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
