@@ -1,5 +1,6 @@
 """Reads what a request carries: JSON bodies and query parameters, bounded and typed."""
 
+import asyncio
 from typing import TypeVar
 
 from aiohttp import web
@@ -12,21 +13,29 @@ from alertd.web.problems import (
     BrokenBody,
     InvalidRequest,
     TooLarge,
+    TooSlow,
     UnsupportedMedia,
 )
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
+_PATIENCE_S = 30.0  # for a whole body
+
+
 async def read_bytes(request: web.Request, limit: int) -> bytes:
-    """Give the body; raises TooLarge as soon as it is known to be beyond `limit`."""
+    """Give the body; raises TooLarge as soon as it is known to be beyond `limit`, TooSlow."""
     if (request.content_length or 0) > limit:
         raise TooLarge(f"at most {limit} bytes are read here")
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            raise TooLarge(f"at most {limit} bytes are read here")
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > limit:
+                    raise TooLarge(f"at most {limit} bytes are read here")
+    except TimeoutError:
+        raise TooSlow(f"the body must be here within {_PATIENCE_S:.0f} seconds") from None
     return bytes(body)
 
 

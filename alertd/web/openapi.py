@@ -15,10 +15,11 @@ from alertd.web.problems import (
     NotAuthenticated,
     ProblemDocument,
     TooLarge,
+    TooSlow,
     UnsupportedMedia,
     kind_of,
 )
-from alertd.web.routes import AnyRoute, Header
+from alertd.web.routes import PARAMETERS, AnyRoute, Header
 
 _REF = "#/components/schemas/{model}"
 Schemas = Mapping[tuple[type[BaseModel], JsonSchemaMode], dict[str, Any]]
@@ -81,7 +82,8 @@ def _operation(route: AnyRoute, schemas: Schemas) -> dict[str, Any]:
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    shape = {"type": "string", "pattern": f"^{PARAMETERS[name]}$"}
+    return {"name": name, "in": "path", "required": True, "schema": shape}
 
 
 def _query_parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
@@ -145,5 +147,5 @@ def problems_of(route: AnyRoute) -> set[type[Exception]]:
     if route.query.model_fields or route.body.model_fields:
         found.add(InvalidRequest)
     if route.body.model_fields:
-        found |= {BrokenBody, TooLarge, UnsupportedMedia}
+        found |= {BrokenBody, TooLarge, TooSlow, UnsupportedMedia}
     return found

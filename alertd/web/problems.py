@@ -1,6 +1,5 @@
 """Errors as RFC 9457 problem documents, from one table."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from alertd.core.errors import (
+    AlertdError,
     Conflict,
     InvalidAlert,
     NotAllowed,
@@ -38,6 +38,10 @@ class BrokenBody(Refused):
 
 class UnsupportedMedia(Refused):
     """The body's media type is not one that is read here."""
+
+
+class TooSlow(Refused):
+    """The body did not come in time."""
 
 
 class TooLarge(Refused):
@@ -84,6 +88,7 @@ KINDS: Mapping[type[Exception], Kind] = {
         HTTPStatus.PRECONDITION_FAILED, "stale-version", "It was changed since it was read"
     ),
     Gone: Kind(HTTPStatus.GONE, "gone", "It is no longer published"),
+    TooSlow: Kind(HTTPStatus.REQUEST_TIMEOUT, "too-slow", "The body did not come in time"),
     TooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The body is too large"),
     UnsupportedMedia: Kind(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Send JSON in UTF-8"
@@ -94,6 +99,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     Busy: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "Try again in a few seconds"),
     StoreBusy: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "Try again in a few seconds"),
 }
+WRONG_METHOD = Kind(HTTPStatus.METHOD_NOT_ALLOWED, "wrong-method", "This path takes other methods")
 DEFECT = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "defect", "Something went wrong on our side")
 
 
@@ -146,7 +152,9 @@ def answer(
 def answer_error(error: Exception) -> web.Response:
     kind = kind_of(error)
     if kind is DEFECT:
-        log.error("http.defect", error=type(error).__name__, at=places(error))
+        # Our own errors promise to hold no personal data; anybody else's may quote some.
+        said = str(error) if isinstance(error, AlertdError) else None
+        log.error("http.defect", error=type(error).__name__, said=said, at=places(error))
         return answer(kind)
     headers: dict[str, str] = {}
     if kind.status == HTTPStatus.UNAUTHORIZED:
@@ -162,7 +170,7 @@ def answer_error(error: Exception) -> web.Response:
         other=error.other if isinstance(error, Conflict) else None,
         headers=headers,
     )
-    if isinstance(error, TooLarge):
+    if isinstance(error, TooLarge | TooSlow):
         response.force_close()
     return response
 
@@ -180,9 +188,12 @@ def _answer_http(error: web.HTTPException) -> web.StreamResponse:
     if error.status < HTTPStatus.BAD_REQUEST:
         return error
     status = HTTPStatus(error.status)
+    plain = Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase)
     kept = {name: value for name, value in error.headers.items() if name == "Allow"}
-    kind = Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase)
-    return answer(kind, headers=kept)
+    return answer(_OF_AIOHTTP.get(status, plain), headers=kept)
+
+
+_OF_AIOHTTP = {HTTPStatus.NOT_FOUND: KINDS[NotFound], HTTPStatus.METHOD_NOT_ALLOWED: WRONG_METHOD}
 
 
 @web.middleware
@@ -198,9 +209,5 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def catalogue() -> list[Kind]:
     """Give every kind of problem once, by status."""
-    rows = {kind.name: kind for kind in (*KINDS.values(), DEFECT)}
+    rows = {kind.name: kind for kind in (*KINDS.values(), WRONG_METHOD, DEFECT)}
     return sorted(rows.values(), key=lambda kind: kind.status)
-
-
-def example(kind: Kind) -> str:
-    return json.dumps({"type": TYPE_BASE + kind.name, "title": kind.title, "status": kind.status})

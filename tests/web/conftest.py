@@ -53,9 +53,16 @@ PEOPLE = {
 }
 
 
+both_databases = pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def store_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/alertd.db"
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give SQLite, unless a test asks for `both_databases`."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path}/alertd.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
 
 
 @pytest.fixture

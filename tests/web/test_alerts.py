@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.conftest import Activate, Person, Submit
+from tests.web.conftest import Activate, Person, Submit, both_databases
 from tests.web.test_problems import named, problem
 
 People = dict[str, Person]
@@ -39,6 +39,7 @@ async def test_a_draft_waits_to_be_submitted(people: People, facts: Facts) -> No
     assert (await submitted.json())["state"] == "submitted"
 
 
+@both_databases
 async def test_the_same_key_and_body_make_one_alert(people: People, facts: Facts) -> None:
     headers = {"Idempotency-Key": "example-1"}
     body = facts()
@@ -109,6 +110,7 @@ async def test_facts_are_for_those_who_judge_them(people: People, submit: Submit
         assert (await show(people, alert_id, name))["versions"][0]["facts"] is None
 
 
+@both_databases
 async def test_the_last_approval_activates_and_said_so_before(
     people: People, submit: Submit
 ) -> None:
@@ -243,6 +245,7 @@ async def test_an_unknown_reason_code_is_refused(
     assert named(await problem(answer, 422)) == {"reason_code"}
 
 
+@both_databases
 async def test_alerts_are_listed_page_by_page_newest_first(
     people: People, submit: Submit, clock: Any
 ) -> None:

@@ -9,13 +9,15 @@ import feedparser
 import pytest
 from aiohttp.test_utils import TestClient
 from lxml import etree
+from sqlalchemy import Update, update
 
 from alertd import views
 from alertd.core.delivery import State
+from alertd.store.schema import alerts, dispatches
 from alertd.tools import Tools
 from alertd.web import feeds
 from tests.conftest import FakeClock
-from tests.web.conftest import PUBLIC_URL, Activate, Deliver, Person, Submit
+from tests.web.conftest import PUBLIC_URL, Activate, Deliver, Person, Submit, both_databases
 from tests.web.test_problems import problem
 
 Client = TestClient[Any, Any]
@@ -49,6 +51,7 @@ async def end(people: dict[str, Person], alert_id: str, code: str = "found") -> 
     assert answer.status == 200, await answer.text()
 
 
+@both_databases
 async def test_a_live_alert_stands_in_the_feed(public: Client, live: Any) -> None:
     alert_id = await live()
     (entry,) = await entries(public)
@@ -82,6 +85,7 @@ async def test_a_dead_feed_delivery_publishes_nothing(
 
 
 @pytest.mark.parametrize("status", ["exercise", "test"])
+@both_databases
 async def test_exercises_have_a_feed_of_their_own(public: Client, live: Any, status: str) -> None:
     await live(status=status)
     assert await entries(public) == []
@@ -151,6 +155,39 @@ async def test_an_ended_alert_leaves_at_once_and_its_notice_follows(
     assert (await public.get(f"/cap/{entry.id}.xml")).status == 200
 
 
+async def test_a_superseded_version_does_not_come_back_with_the_end(
+    public: Client,
+    live: Any,
+    people: dict[str, Person],
+    activate: Activate,
+    deliver: Deliver,
+    facts: Any,
+) -> None:
+    alert_id = await live()
+    await people["submitter"].post(f"/api/v1/alerts/{alert_id}/updates", facts(status="actual"))
+    await activate(alert_id)
+    await deliver("feed", State.DEAD)
+    assert len(await entries(public)) == 1
+    await end(people, alert_id)
+    assert await entries(public) == []
+    await problem(await public.get(f"/cap/example.{alert_id}.1.xml"), 410)
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        update(dispatches).values(exercise=False),
+        update(alerts).values(status="actual"),
+    ],
+)
+async def test_one_slip_makes_no_exercise_public(
+    public: Client, live: Any, tools: Tools, slip: Update
+) -> None:
+    await live(status="exercise")
+    await tools.store.write(lambda conn: conn.execute(slip))
+    assert await entries(public) == []
+
+
 async def test_an_end_notice_leaves_when_its_time_is_over(
     public: Client, live: Any, people: dict[str, Person], deliver: Deliver, clock: FakeClock
 ) -> None:
@@ -162,6 +199,7 @@ async def test_an_end_notice_leaves_when_its_time_is_over(
     assert (await public.get(f"/cap/example.{alert_id}.1.end.found.xml")).status == 200
 
 
+@both_databases
 async def test_a_wrong_end_is_undone_by_a_new_version(
     public: Client,
     live: Any,

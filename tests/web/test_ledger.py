@@ -7,18 +7,13 @@ from typing import Any
 import pytest
 
 from alertd.core.delivery import State
-from tests.web.conftest import Activate, Deliver, Person, Submit
+from tests.web.conftest import Activate, Deliver, Person, Submit, both_databases
 from tests.web.test_problems import named, problem
 
 People = dict[str, Person]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/alertd.db"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
+pytestmark = both_databases
 
 
 @pytest.fixture
@@ -138,6 +133,7 @@ async def test_recipients_are_entered_listed_and_erased(people: People, facts: A
     operator = people["operator"]
     form = {
         "label": "Example newsroom",
+        "recipient_class": "media",
         "channel": "email",
         "address": "alerts@news.example.org",
         "language": "el",
@@ -163,6 +159,7 @@ async def test_a_webhooks_secret_is_shown_once(people: People) -> None:
     operator = people["operator"]
     form = {
         "label": "Example partner",
+        "recipient_class": "partner",
         "channel": "webhook",
         "address": "https://partner.example.org/hooks/alerts?key=hush",
         "language": "en",
@@ -196,6 +193,7 @@ async def test_a_wrong_recipient_is_refused_by_field(
 ) -> None:
     form = {
         "label": "Example",
+        "recipient_class": "citizen",
         "channel": "email",
         "address": "a@example.org",
         "language": "en",

@@ -11,7 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
-from alertd.core.errors import Conflict, InvalidAlert, Problem, StaleVersion, StoreBusy
+from alertd.core.errors import ConfigError, Conflict, InvalidAlert, Problem, StaleVersion, StoreBusy
+from alertd.web import bodies
 from alertd.web.hardening import harden
 from alertd.web.problems import catalogue, kind_of
 from tests.web.conftest import Person
@@ -118,6 +119,21 @@ async def test_a_body_of_unknown_length_is_cut_off_at_the_limit(people: dict[str
     await problem(answer, 413)
 
 
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    api: TestClient[Any, Any], people: dict[str, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "_PATIENCE_S", 0.05)
+    _, writer = connection = await asyncio.open_connection(api.host, api.port)
+    writer.write(
+        b"POST /api/v1/alerts HTTP/1.1\r\nHost: example.org\r\n"
+        b"Authorization: Bearer " + people["submitter"].token.encode() + b"\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    )
+    answer = await asyncio.wait_for(connection[0].readuntil(b"\r\n\r\n"), 5)
+    assert answer.startswith(b"HTTP/1.1 408")
+    writer.close()
+
+
 async def test_an_unknown_parameter_is_named(people: dict[str, Person]) -> None:
     answer = await people["reader"].get("/api/v1/alerts?colour=red")
     assert named(await problem(answer, 422)) == {"colour"}
@@ -213,6 +229,12 @@ async def test_fields_are_listed_in_order() -> None:
         {"field": "a", "message": "is bad"},
         {"field": "b", "message": "is worse"},
     ]
+
+
+async def test_our_own_defects_say_in_the_log_what_they_are_about() -> None:
+    answer, lines = await ask(ConfigError("templates/sms/alert/text.txt.j2: no such word"))
+    assert "templates" not in repr(await problem(answer, 500))
+    assert "text.txt.j2" in repr(lines)
 
 
 def test_the_nearest_class_decides() -> None:

@@ -32,6 +32,7 @@ async def link(tools: Tools) -> str:
     wanted = Recipient.model_validate(
         {
             "label": "Example reader",
+            "recipient_class": "citizen",
             "channel": "email",
             "address": ADDRESS,
             "language": "el",
