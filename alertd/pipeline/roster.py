@@ -54,7 +54,7 @@ class Recipient(BaseModel):
     address: Annotated[str, Field(min_length=1, max_length=500, repr=False)]
     language: LanguageTag
     regions: Annotated[tuple[Region, ...], Field(min_length=1, max_length=100)]
-    recipient_class: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]  # citizen, newsroom
+    recipient_class: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "citizen"
     exercise: bool = False  # is sent exercises and tests, and only those
     label: Annotated[Text, Field(repr=False)]
     consent: Text  # what proves it: form, contract

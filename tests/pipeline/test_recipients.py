@@ -132,7 +132,7 @@ async def test_a_file_is_entered_and_its_bad_rows_reported_by_line(office: Offic
         ROW,
         "sms,nonsense,el,GR-I,citizen,yes,Example two,form 1,2026-01-31",
         "email,two@example.org,en,GR-I;GR-B,press,no,Example two,form 2,2026-02-01T10:00+02:00",
-        "sms,+306900000004,el,GR-99,citizen,perhaps,,form 1,",
+        "sms,+306900000004,el,GR-99,A class,perhaps,,form 1,",
         "sms,+306900000005,el",
         ROW + ",surplus",
     )
@@ -140,8 +140,8 @@ async def test_a_file_is_entered_and_its_bad_rows_reported_by_line(office: Offic
     said = {row.line: {problem.field for problem in row.problems} for row in report.refused}
     assert said == {
         3: {"address"},
-        5: {"exercise", "label", "consent_at"},
-        6: {"regions", "class", "label", "consent", "consent_at"},
+        5: {"class", "exercise", "label", "consent_at"},
+        6: {"regions", "label", "consent", "consent_at"},
         7: {"row"},
     }
     assert "nonsense" not in str(report.refused)
