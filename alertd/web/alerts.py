@@ -203,7 +203,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         body=ChildAlert,
         query=Nothing,
         reply=Accepted,
-        headers=(Header("If-Match", _IF_MATCH),),
+        headers=(Header("If-Match", _IF_MATCH, required=True),),
         problems=(NotFound, Conflict, StaleVersion, NotIdentical),
     ),
     Route(

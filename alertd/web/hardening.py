@@ -9,7 +9,7 @@ from alertd.web.problems import Handler, problems
 
 log = structlog.get_logger(__name__)
 
-PERSON: web.RequestKey[int] = web.RequestKey("person_id", int)
+PERSON: web.RequestKey[int] = web.RequestKey("person", int)
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -51,5 +51,5 @@ async def log_request(request: web.Request, handler: Handler) -> web.StreamRespo
             path=resource.canonical if resource else None,
             status=status,
             ms=round((time.perf_counter() - started) * 1000, 1),
-            person_id=request.get(PERSON),
+            person=request.get(PERSON),
         )

@@ -10,10 +10,9 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 from pydantic import BaseModel
 
-from alertd.core.errors import Problem
 from alertd.tools import Actor, Tools
 from alertd.web import auth, bodies
-from alertd.web.problems import Handler, InvalidRequest
+from alertd.web.problems import Handler
 
 Body = TypeVar("Body", bound=BaseModel)
 Query = TypeVar("Query", bound=BaseModel)
@@ -27,7 +26,7 @@ PARAMETERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One request header that a route reads."""
+    """One header that a route reads or gives; what is missing its handler refuses."""
 
     name: str
     meaning: str
@@ -106,19 +105,12 @@ def serve(
 def _handler(tools: Tools, route: AnyRoute, body_bytes: int) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         actor = await auth.authorise(tools, request, route.roles)
-        _require(request, route.headers)
         query = bodies.read_query(request, route.query)
         body = await bodies.read_body(request, route.body, body_bytes)
         reply = await route.run(Call(tools, actor, request, body, query))
         return _respond(reply, route.status)
 
     return handle
-
-
-def _require(request: web.Request, headers: Iterable[Header]) -> None:
-    missing = [h for h in headers if h.required and h.name not in request.headers]
-    if missing:
-        raise InvalidRequest([Problem(h.name, f"is needed: {h.meaning}") for h in missing])
 
 
 def _respond(reply: Reply, status: HTTPStatus) -> web.Response:
