@@ -141,6 +141,33 @@ class ProgressView(View):
     dispatches: list[DispatchProgress]
 
 
+class LanguageForecast(View):
+    """`parts_each` is how many parts a text message has; null where there are none."""
+
+    language: str
+    addresses: int
+    parts_each: int | None
+
+
+class ChannelForecast(View):
+    """`finishes_at` is null where no rate is set: such a channel is as fast as its peers."""
+
+    channel: str
+    addresses: int
+    languages: list[LanguageForecast]
+    rate_per_s: float | None
+    finishes_at: datetime | None
+
+
+class Forecast(View):
+    """What the newest version would do if it were activated at `as_of`."""
+
+    alert_id: str
+    version: int
+    as_of: datetime
+    channels: list[ChannelForecast]
+
+
 class RecipientView(View):
     id: int
     label: str

@@ -11,6 +11,7 @@ from alertd.core.delivery import State
 from alertd.core.errors import Conflict, NotFound, Refused
 from alertd.core.lifecycle import VersionState
 from alertd.pipeline import approve as approving
+from alertd.pipeline import forecast as forecasting
 from alertd.pipeline import requeue as requeueing
 from alertd.pipeline.contents import TO_OFFICIALS
 from alertd.pipeline.versions import Version, latest, standing
@@ -18,6 +19,7 @@ from alertd.shapes import (
     AuditEntry,
     DeadLetter,
     DeliveryView,
+    Forecast,
     Page,
     ProgressView,
     RenditionsView,
@@ -50,6 +52,10 @@ async def list_deliveries(call: Call[Nothing, DeliveriesQuery]) -> Reply:
 async def show_progress(call: Call[Nothing, Nothing]) -> Reply:
     now = call.tools.clock()
     return Reply(await call.tools.store.read(views.show_progress, call.alert_id, now))
+
+
+async def show_forecast(call: Call[Nothing, Nothing]) -> Reply:
+    return Reply(await forecasting.forecast(call.tools, call.alert_id))
 
 
 async def list_dead_letters(call: Call[Nothing, PageQuery]) -> Reply:
@@ -162,6 +168,17 @@ ROUTES: tuple[AnyRoute, ...] = (
         body=Nothing,
         query=Nothing,
         reply=ProgressView,
+        problems=(NotFound,),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/alerts/{id}/forecast",
+        summary="Tell how many people the newest version would reach, and until when.",
+        run=show_forecast,
+        roles=auth.EVERYONE,
+        body=Nothing,
+        query=Nothing,
+        reply=Forecast,
         problems=(NotFound,),
     ),
     Route(
