@@ -1,6 +1,7 @@
 """Puts the application together: plain code, read from top to bottom."""
 
 import asyncio
+import contextlib
 import errno
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -46,6 +47,7 @@ from alertd.workers.schedule import Duty, duties, schedule
 log = structlog.get_logger(__name__)
 
 EARLY_REPORT_S = 1.0  # a failure reported before its sending was settled is put again after
+CLOSE_S = 2.0  # beyond draining: for the last transaction
 RETENTION_S = 3600.0  # between two looks for what may be forgotten
 
 
@@ -106,12 +108,13 @@ class App:
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve and dispatch until `stop` is set, then drain within the deadline."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._sending())
+            # Left in reverse: what was sent may be reported and settled until the doors close.
             reports = Reports(self._settle_reports)
-            await self._listen(stack, reports)
             anchoring = self._anchoring()
             background = [guard(reports.run(), "reports"), guard(anchoring.follow(), "anchor")]
             stack.push_async_callback(end, *background)
+            await self._listen(stack, reports)
+            await stack.enter_async_context(self._sending())
             todo = duties(self.tools, self.node)
             todo.append(Duty("anchor", self.settings.anchors.interval_s, anchoring.write))
             days = self.settings.retention.closed_days
@@ -123,7 +126,9 @@ class App:
             self.ready.set()
             await stop.wait()
             log.info("alertd.stopping", node=self.node)
-        await anchoring.write()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await anchoring.write()
 
     async def work(self, stop: asyncio.Event) -> None:
         """Only send, beside a process that serves, until `stop` is set."""
@@ -146,7 +151,9 @@ class App:
             finally:
                 for worker in workers:
                     worker.stop()
-                await asyncio.gather(*sending, return_exceptions=True)
+                # A database that hangs must not keep us: what is in hand is taken over later.
+                await asyncio.wait(sending, timeout=self.settings.dispatch.drain_s + CLOSE_S)
+                await end(*sending)
 
     def _delivery_workers(self) -> list[DeliveryWorker]:
         running = RunningDispatches(self.tools)

@@ -31,6 +31,9 @@ class AdvanceWorker:
             except StoreError as error:
                 log.warning("ledger.away", worker="advance", why=str(error))
                 waiting = False
+            except Exception as error:  # a worker that dies would be missed by nobody
+                log.exception("advance.failed", error=type(error).__name__)
+                waiting = False
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._turn.wait(), WAIT_S if waiting else POLL_S)
 

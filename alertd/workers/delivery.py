@@ -153,8 +153,18 @@ class DeliveryWorker:
                 log.error(
                     "ledger.away", channel=self._channel.name, held=len(outcomes), why=str(error)
                 )
+                if self._stopping:
+                    self._outcomes[:0] = outcomes  # draining has a deadline, this has none
+                    return []
                 await asyncio.sleep(STORE_PAUSE_S)
                 continue
+            except Exception as error:
+                # A defect: these leases run out and count as uncertain, the others go on.
+                log.exception(
+                    "deliveries.unsettled", held=len(outcomes), error=type(error).__name__
+                )
+                await asyncio.sleep(STORE_PAUSE_S)
+                return []
             if outcomes:
                 self._tell(outcomes, written)
             lost_at = began + self._limits.lease_s
@@ -185,10 +195,18 @@ class DeliveryWorker:
             self._turn.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._turn.wait(), min(left, GROUP_S))
-        outcomes, self._outcomes = self._outcomes, []
-        if outcomes:
+        try:
             async with asyncio.timeout(max(deadline - time.monotonic(), 1)):
-                await self._settle_and_lease(outcomes, 0)
+                await self._settle_the_last()
+        except TimeoutError:
+            log.critical("deliveries.unsettled", held=len(self._outcomes), error="TimeoutError")
+
+    async def _settle_the_last(self) -> None:
+        while self._outcomes:
+            outcomes, self._outcomes = self._outcomes, []
+            await self._settle_and_lease(outcomes, 0)
+            if self._outcomes:
+                await asyncio.sleep(STORE_PAUSE_S)
 
     # --- sending -----------------------------------------------------------------------------
 
@@ -258,6 +276,12 @@ class DeliveryWorker:
             return None
         except StoreError:
             self._return([hand], after_s=STORE_PAUSE_S)
+            return None
+        except Exception as error:  # a sender that dies would be missed by nobody
+            log.exception(
+                "dispatch.defect", dispatch=leased.dispatch_id, error=type(error).__name__
+            )
+            self._return([hand], after_s=BLOCKED_S)
             return None
         if time.monotonic() > hand.lost_at - self._limits.lease_s / 2:
             self._return([hand])  # it waited too long in our hands to be begun now

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -66,7 +67,8 @@ class LoggingInbox(Inbox[T], Generic[T]):
         line = self._line(item)
         os.write(self._file, json.dumps([line.id, line.to, line.repeat]).encode() + b"\n")
         if self._delay_s:
-            await asyncio.sleep(random.random() * 2 * self._delay_s)
+            spread = random.uniform(0, 2)  # noqa: S311 - guards nothing
+            await asyncio.sleep(spread * self._delay_s)
         await super().add(item)
 
 
@@ -89,6 +91,14 @@ class Sinks:
 
     folder: Path
     ports: dict[str, int]
+    pid: int
+
+    def suspend(self) -> None:
+        """Let them accept connections, which the system does, and say nothing more."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
 
     def lines(self, channel: str) -> list[Line]:
         path = self.folder / f"{channel}.log"
@@ -100,14 +110,14 @@ class Sinks:
 
 @asynccontextmanager
 async def sinks(folder: Path, delay_ms: int = 0) -> AsyncIterator[Sinks]:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing else runs yet
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", __spec__.name, str(folder), str(delay_ms)),
         stdout=asyncio.subprocess.PIPE,
     )
     try:
         assert process.stdout is not None
-        yield Sinks(folder, json.loads(await process.stdout.readline()))
+        yield Sinks(folder, json.loads(await process.stdout.readline()), process.pid)
     finally:
         process.kill()
         await process.wait()

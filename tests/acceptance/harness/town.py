@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -143,6 +144,10 @@ class Town:
             while await self.done() < count:  # noqa: ASYNC110 - other processes do it
                 await asyncio.sleep(0.02)
 
+    async def counts(self) -> Counter[str]:
+        """Count the deliveries to recipients by state."""
+        return await self.tools.store.read(_counts)
+
     async def settled(self, timeout_s: float = 60) -> None:
         async with asyncio.timeout(timeout_s):
             while await self.waiting():  # noqa: ASYNC110 - other processes do it
@@ -209,6 +214,15 @@ def _insert(conn: Connection, table: Table, rows: list[dict[str, Any]]) -> list[
 def _waiting(conn: Connection) -> int:
     query = select(func.count()).where(deliveries.c.state.in_(WAITING))
     return int(conn.scalar(query) or 0) + len(pending(conn))
+
+
+def _counts(conn: Connection) -> Counter[str]:
+    query = (
+        select(deliveries.c.state, func.count())
+        .where(deliveries.c.channel != "feed")
+        .group_by(deliveries.c.state)
+    )
+    return Counter(dict(map(tuple, conn.execute(query))))
 
 
 def _done(conn: Connection) -> int:
