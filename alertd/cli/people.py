@@ -15,13 +15,14 @@ from sqlalchemy import Connection, select
 
 from alertd.app import App
 from alertd.cli.common import Failure, Session, err, json_option, pass_session, runs, write_json
-from alertd.core.errors import Refused
+from alertd.core.errors import InvalidAlert, Problem, Refused
 from alertd.pipeline import persons
 from alertd.pipeline.persons import Minted, NewPerson
 from alertd.pipeline.recipients import Imported, import_rows
 from alertd.store import schema
 from alertd.tools import CONSOLE, Tools
 
+ROLES = ("submitter", "operator", "reader")  # besides the approval roles of the rule sets
 SHOWN_REFUSALS = 50
 
 
@@ -61,6 +62,13 @@ def _person(conn: Connection, name: str) -> int | None:
 
 
 async def _enter(tools: Tools, name: str, given: dict[str, Any]) -> int:
+    rule_sets = map(tools.rulebook.current, tools.rulebook.programmes())
+    known = {*ROLES, *(role.name for rules in rule_sets for role in rules.approvals)}
+    if not given["roles"]:
+        raise Refused(f"{name} is new: give --role; there are: {', '.join(sorted(known))}")
+    if unknown := set(given["roles"]) - known:
+        problem = f"is no role; there are: {', '.join(sorted(known))}"
+        raise InvalidAlert([Problem(role, problem) for role in sorted(unknown)])
     addresses = [(channel, to) for channel in ("sms", "email") for to in given[channel]]
     person = NewPerson(
         name=name,

@@ -29,7 +29,7 @@ def test_a_known_person_gets_another_token(shell: Shell) -> None:
 def test_a_new_person_needs_roles_that_exist(shell: Shell) -> None:
     nothing = shell("token", "Example Nobody")
     assert nothing.exit_code == 1
-    assert "roles: needs at least 1 of: activation" in nothing.output
+    assert "give --role" in nothing.output
     unknown = shell("token", "Example Nobody", "--role", "polic")
     assert unknown.exit_code == 1
     assert "police" in unknown.output
