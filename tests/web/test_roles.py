@@ -33,6 +33,7 @@ MAY = {
     "show_renditions": f"submitter {APPROVERS}",
     "list_deliveries": EVERYONE,
     "show_progress": EVERYONE,
+    "show_forecast": EVERYONE,
     "requeue_of_alert": "operator",
     "requeue": "operator",
     "list_dead_letters": "operator reader",
