@@ -26,7 +26,7 @@ SECRETS = {
 
 
 def commands() -> list[str]:
-    return re.findall(r"^ +(alertd [a-z].*)$|`(alertd [a-z][^`]*)`", README, flags=re.MULTILINE)
+    return re.findall(r"^ {4,}(alertd [a-z].*)$|`(alertd [a-z][^`]*)`", README, flags=re.MULTILINE)
 
 
 @pytest.fixture
