@@ -64,6 +64,12 @@ def parts(text: str) -> tuple[Encoding, int]:
     return alphabet, count
 
 
+def size(text: str) -> tuple[Encoding, int]:
+    """Give the alphabet, and how many of its characters the text takes, escapes counted."""
+    alphabet = encoding(text)
+    return alphabet, sum(_cost(character, alphabet) for character in text)
+
+
 def _cost(character: str, alphabet: Encoding) -> int:
     if alphabet == "gsm7":
         return 2 if character in _EXTENDED else 1

@@ -1,8 +1,6 @@
 """Pydantic's errors as problems that name the field and the remedy, and never the value."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -58,6 +56,7 @@ _REMEDIES = {
     "date_from_datetime_inexact": _DATE,
     "json_invalid": "is not valid JSON: {error}",
 }
+_OUR_OWN = {"text", "moment", "child", "photo", "cap"}  # raised by us, in our own words
 # Pydantic names the branch of a union after the field: `height_cm.constrained-int`.
 _BRANCH = re.compile(r"(constrained-)?(int|str|float|bool|date|datetime)$|\w*\[.*\]$")
 _KEY = re.compile(r"[0-9]{1,9}|[A-Za-z_][A-Za-z0-9_-]{0,39}")
@@ -97,12 +96,13 @@ def _problems(detail: ErrorDetails) -> list[Problem]:
     if nested:
         at = detail["loc"]
         return [Problem(field_path((*at, *p.field.split("."))), p.message) for p in nested]
-    return [Problem(field_path(detail["loc"]), _message(detail, context))]
+    return [Problem(field_path(detail["loc"]), message_of(detail))]
 
 
-def _message(detail: ErrorDetails, context: Mapping[str, Any]) -> str:
-    kind = detail["type"]
-    if kind in {"text", "moment", "child", "photo"}:  # our own words already
+def message_of(detail: ErrorDetails) -> str:
+    """Give what to do about one error."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _OUR_OWN:
         return detail["msg"]
     if kind == "string_pattern_mismatch":
         return SHAPES.get(context["pattern"], f"must match {context['pattern']}")

@@ -54,7 +54,7 @@ def dispatch(
     conn: Connection, version: Version, outgoing: Outgoing, *, sender: str, at: datetime
 ) -> int:
     """Open the dispatch of a message whose renditions were approved with its version."""
-    identifier = message_identifier(version.identifier or "", outgoing.kind, outgoing.variant)
+    identifier = message_identifier(version.identifier or "", outgoing.kind)
     return open_dispatch(
         conn,
         Dispatch(

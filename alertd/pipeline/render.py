@@ -163,7 +163,7 @@ class Renderer:
         """Gather what the templates of a message to the public see."""
         alert = facts.allowed(subject.alert, subject.rules, language)
         wording = self._wording(subject.rules, language, alert.languages[0])
-        identifier = message_identifier(subject.identifier, kind, variant)
+        identifier = message_identifier(subject.identifier, kind)
         cap_url = f"{self.public_url}/cap/{quote(identifier)}.xml"
         names = {"identifier": identifier, "alert_id": subject.alert_id, "cap_url": cap_url}
         context = self._common(subject.rules, wording, alert.status, kind, variant) | {

@@ -115,7 +115,7 @@ async def test_an_end_stops_the_queue_and_goes_first(office: Office) -> None:
     alert, following = await office.dispatches(alert_id, "alert", "end")
     assert alert.stopped_at == office.clock.now
     assert (following.variant, following.priority) == ("found", Priority.END)
-    assert following.identifier == f"example.{alert_id}.1.end.found"
+    assert following.identifier == f"example.{alert_id}.1.end"
     assert following.deadline_at == office.clock.now + office.tools.end_deadline
     assert f"{SENDER},example.{alert_id}.1,2026-11-24T04:00:00+02:00" == following.references
 
@@ -210,7 +210,7 @@ async def test_a_wrong_end_is_undone_by_a_new_version(office: Office) -> None:
     [following] = await office.dispatches(alert_id, "update")
     assert following.references.split() == [
         f"{SENDER},example.{alert_id}.1,2026-11-24T04:00:00+02:00",
-        f"{SENDER},example.{alert_id}.1.end.issued_in_error,2026-11-24T05:00:00+02:00",
+        f"{SENDER},example.{alert_id}.1.correction,2026-11-24T05:00:00+02:00",
     ]
     now_live = await office.tools.store.read(live, alert_id)
     assert now_live is not None

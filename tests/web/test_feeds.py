@@ -150,7 +150,7 @@ async def test_an_ended_alert_leaves_at_once_and_its_notice_follows(
     await problem(await public.get(f"/cap/example.{alert_id}.1.xml"), 410)
     await deliver()
     (entry,) = await entries(public)
-    assert entry.id == f"example.{alert_id}.1.end.found"
+    assert entry.id == f"example.{alert_id}.1.end"
     assert "Παραδειγματίδου" not in entry.title + entry.summary
     assert (await public.get(f"/cap/{entry.id}.xml")).status == 200
 
@@ -196,7 +196,7 @@ async def test_an_end_notice_leaves_when_its_time_is_over(
     await deliver()
     clock.tick(hours=25)
     assert await entries(public) == []
-    assert (await public.get(f"/cap/example.{alert_id}.1.end.found.xml")).status == 200
+    assert (await public.get(f"/cap/example.{alert_id}.1.end.xml")).status == 200
 
 
 @both_databases
