@@ -153,6 +153,7 @@ class ChildAlert(Facts):
     case_reference: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9/._-]{0,39}$")]
     authority: Text
     reported_at: Moment
+    abduction: StrictBool = False  # the child was taken: CAP's event codes say so
     children: Annotated[tuple[Child, ...], Field(min_length=1, max_length=10)]
     companions: Annotated[tuple[Companion, ...], Field(max_length=5)] = ()
     vehicle: Vehicle | None = None

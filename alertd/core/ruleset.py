@@ -21,6 +21,12 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Codes = dict[
+    Annotated[str, Field(pattern=r"^[!-~]{1,60}$")], Annotated[str, Field(pattern=r"^[!-~]{1,60}$")]
+]
+"""CAP event codes by vocabulary: `{SAME = "CAE", "OET:v1.2" = "OET-038"}`."""
+
+
 class AlertKind(Rule):
     """A tier of alerts: AMBER, missing, ..."""
 
@@ -35,6 +41,8 @@ class AlertKind(Rule):
         "feed",
     )
     criteria: tuple[Name, ...] | None = None  # which of the rule set's; None: all of them
+    event_codes: Codes = {"OET:v1.2": "OET-130"}  # missing person(s)
+    abduction_codes: Codes = {"SAME": "CAE", "OET:v1.2": "OET-038"}  # if it is one: child abduction
 
 
 class Criterion(Rule):
@@ -58,6 +66,23 @@ class EndReason(Rule):
     name: Name
     title: Words
     correction: bool = False
+
+
+MessageId = Annotated[int, Field(ge=0, le=0xFFFF)]
+
+
+class CellBroadcast(Rule):
+    """Adds what cell broadcast needs to CAP: message identifiers of 3GPP TS 23.041.
+
+    The first of each pair is for the alert's first language, the second for all further ones.
+    """
+
+    actual: tuple[MessageId, MessageId] = (4379, 4392)
+    exercise: tuple[MessageId, MessageId] = (4381, 4394)
+    test: tuple[MessageId, MessageId] = (4380, 4393)
+
+    def identifiers(self, status: str) -> tuple[int, int]:
+        return {"exercise": self.exercise, "test": self.test}.get(status, self.actual)
 
 
 class ProgrammeLine(Rule):
@@ -88,6 +113,7 @@ class RuleSet(Rule):
     deputy_after_min: Annotated[int, Field(ge=1)] = 20
     max_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 48  # longest life of one version
     duplicate_window_h: Annotated[int, Field(ge=0)] = 48
+    cell_broadcast: CellBroadcast | None = None  # None: CAP goes without its parameters
     allow_companion: bool = False  # GDPR Art. 10: convicted or suspected persons
     allow_health: bool = False  # GDPR Art. 9
     notify_expiry: bool = False  # whether those reached are told that it expired

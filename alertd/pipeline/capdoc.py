@@ -11,6 +11,8 @@ from alertd.core import cap
 from alertd.core.alert import ChildAlert
 from alertd.core.rendition import Kind, Slot
 from alertd.core.ruleset import RuleSet
+from alertd.pipeline import capfacts, facts
+from alertd.pipeline.cellbroadcast import broadcast_parameters
 
 AFTERMATH = timedelta(hours=24)
 """How long an end outlives its alert, so that receivers who poll late still see it."""
@@ -27,10 +29,6 @@ _MESSAGE: Mapping[Kind, cap.MessageType] = {
 }
 # OASIS' own AMBER example carries Rescue; the OASIS event terms put missing persons in Safety.
 _CATEGORIES = (cap.Category.RESCUE, cap.Category.SAFETY)
-_MISSING = (("OET:v1.2", "OET-130"),)
-_EVENT_CODES: Mapping[str, Sequence[tuple[str, str]]] = {
-    "amber": (("SAME", "CAE"), ("OET:v1.2", "OET-038")),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +70,16 @@ def from_alert(
         note=" / ".join(text.note for text in texts if text.note) or None,
         references=Slot.REFERENCES if follows else None,
         incidents=envelope.alert_id,
-        info=tuple(_info(alert, rules, envelope, text) for text in texts),
+        info=tuple(
+            _info(alert, rules, envelope, text, first=place == 0)
+            for place, text in enumerate(texts)
+        ),
     )
 
 
-def _info(alert: ChildAlert, rules: RuleSet, envelope: Envelope, texts: Texts) -> cap.Info:
+def _info(
+    alert: ChildAlert, rules: RuleSet, envelope: Envelope, texts: Texts, *, first: bool
+) -> cap.Info:
     live = envelope.kind in {Kind.ALERT, Kind.UPDATE}
     expires = alert.expires_at if live else alert.expires_at + AFTERMATH
     lines = rules.lines(alert.phone_lines, texts.language)
@@ -88,7 +91,7 @@ def _info(alert: ChildAlert, rules: RuleSet, envelope: Envelope, texts: Texts) -
         urgency="Immediate" if live else "Past",
         severity="Severe" if live else "Minor",
         certainty="Likely" if live else "Observed",
-        event_code=_codes(alert.kind),
+        event_code=_codes(alert, rules),
         expires=expires.astimezone(ZoneInfo(rules.authority_timezone)),
         sender_name=alert.authority,
         headline=texts.headline,
@@ -96,13 +99,30 @@ def _info(alert: ChildAlert, rules: RuleSet, envelope: Envelope, texts: Texts) -
         instruction=texts.instruction,
         web=envelope.web,
         contact="; ".join(f"{line.label}: {line.number}" for line in lines),
+        parameter=_parameters(alert, rules, texts, first=first) if live else (),
         area=(_area(alert, texts.area, exact=live),),
     )
 
 
-def _codes(kind: str) -> tuple[cap.Named, ...]:
-    pairs = _EVENT_CODES.get(kind, _MISSING)
-    return tuple(cap.Named(value_name=name, value=value) for name, value in pairs)
+def _codes(alert: ChildAlert, rules: RuleSet) -> tuple[cap.Named, ...]:
+    """Give the event codes of the rule set; no abduction is taken for granted."""
+    kind = rules.kind(alert.kind)
+    if kind is None:
+        return ()
+    codes = kind.abduction_codes if alert.abduction else kind.event_codes
+    return tuple(cap.Named(value_name=name, value=value) for name, value in codes.items())
+
+
+def _parameters(
+    alert: ChildAlert, rules: RuleSet, texts: Texts, *, first: bool
+) -> tuple[cap.Named, ...]:
+    """Give the typed facts for machines, and for cell broadcast where the rules want it."""
+    published = facts.allowed(alert, rules, texts.language)
+    found = capfacts.published(facts.typed(published, ZoneInfo(rules.authority_timezone)))
+    if rules.cell_broadcast is None:
+        return found
+    said = (texts.headline, texts.description, texts.instruction)
+    return found + broadcast_parameters(rules.cell_broadcast, alert.status, said, first=first)
 
 
 def _area(alert: ChildAlert, description: str, *, exact: bool) -> cap.Area:

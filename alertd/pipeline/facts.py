@@ -146,16 +146,22 @@ def data(alert: ChildAlert, zone: ZoneInfo) -> dict[str, Any]:
 
     What does not fit is named in `omitted`; the CAP document holds it.
     """
+    facts = typed(alert, zone)
+    facts["omitted"] = omitted = []
+    for holder, name in ((facts["area"], "polygon"), (facts, "circumstances"), (facts, "children")):
+        if _size(facts) > LARGEST_DATA and holder.pop(name, None) is not None:
+            omitted.append(name)
+    return facts
+
+
+def typed(alert: ChildAlert, zone: ZoneInfo) -> dict[str, Any]:
+    """Give every fact that may be published, as the API names them."""
     facts: dict[str, Any] = alert.model_dump(mode="json", exclude=set(_INWARD), exclude_none=True)
     for child, source in zip(facts["children"], alert.children, strict=True):
         child.pop("birth_date", None)  # the age serves the search; the date would outlive it
         child["age"] = _age(source, alert.reported_at.astimezone(zone))
     facts["last_seen"]["at"] = date_time(alert.last_seen.at.astimezone(zone))
     facts["expires_at"] = date_time(alert.expires_at.astimezone(zone))
-    facts["omitted"] = omitted = []
-    for holder, name in ((facts["area"], "polygon"), (facts, "circumstances"), (facts, "children")):
-        if _size(facts) > LARGEST_DATA and holder.pop(name, None) is not None:
-            omitted.append(name)
     return facts
 
 
