@@ -26,6 +26,7 @@ from alertd.pipeline.hold import Witness, begin_witness, hold_old_copy
 from alertd.pipeline.purge import retain
 from alertd.pipeline.render import Renderer
 from alertd.pipeline.reports import settle_reports
+from alertd.pipeline.rule_sets import register_all
 from alertd.resources import home
 from alertd.rulebook import Rulebook
 from alertd.settings import Listener, Settings
@@ -59,6 +60,7 @@ class App:
         self.tools = tools
         self.node = new_id(tools.clock())
         self._signer = signer
+        self._early: set[asyncio.Task[None]] = set()
         self._verified = GENESIS  # the chain's end as it was last witnessed
         self.ports: dict[str, int] = {}  # what is bound, by listener
         self.ready = asyncio.Event()
@@ -95,6 +97,7 @@ class App:
                 channels=channels,
                 clock=clock,
                 public_url=settings.public_url,
+                console_url=settings.console_url,
                 install=settings.install,
                 sender=settings.sender,
                 end_deadline=timedelta(hours=settings.dispatch.end_deadline_h),
@@ -106,7 +109,11 @@ class App:
             yield app
 
     async def serve(self, stop: asyncio.Event) -> None:
-        """Serve and dispatch until `stop` is set, then drain within the deadline."""
+        """Serve and dispatch until `stop` is set, then drain within the deadline.
+
+        Raises ConfigError when a port is taken, or a rule set was changed under its version.
+        """
+        await register_all(self.tools)
         async with AsyncExitStack() as stack:
             # Left in reverse: what was sent may be reported and settled until the doors close.
             reports = Reports(self._settle_reports)
@@ -165,12 +172,17 @@ class App:
         ]
 
     async def _settle_reports(self, reports: Sequence[Report]) -> None:
-        store, clock = self.tools.store, self.tools.clock
-        while reports:
-            now = to_micros(clock())
-            reports = await store.write(settle_reports, reports, node=self.node, now=now)
-            if reports:
-                await asyncio.sleep(EARLY_REPORT_S)
+        """Settle, and put again what came too early, without holding up what comes after."""
+        now = to_micros(self.tools.clock())
+        early = await self.tools.store.write(settle_reports, reports, node=self.node, now=now)
+        if early:
+            again = guard(self._settle_later(early), "early reports")
+            self._early.add(again)
+            again.add_done_callback(self._early.discard)
+
+    async def _settle_later(self, reports: Sequence[Report]) -> None:
+        await asyncio.sleep(EARLY_REPORT_S)
+        await self._settle_reports(reports)
 
     async def _listen(self, stack: AsyncExitStack, reports: Reports) -> None:
         settings = self.settings

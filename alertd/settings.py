@@ -166,6 +166,10 @@ class Settings(Section):
         description="Where the public listener is reached from outside: feeds, CAP documents, "
         "recipients' own links and provider callbacks."
     )
+    console_url: Annotated[str, AfterValidator(_public_url)] = Field(
+        description="Where officials reach the API's listener; messages that ask for an approval "
+        "link there."
+    )
     data_dir: Path = Field(
         description="Folder of the local files, relative to where alertd is started."
     )

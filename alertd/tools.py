@@ -26,6 +26,7 @@ class Tools:
     channels: Mapping[str, Channel]
     clock: Clock
     public_url: str  # no trailing slash
+    console_url: str  # where officials reach the API's listener; no trailing slash
     install: str  # first part of every identifier
     sender: str  # CAP's
     end_deadline: timedelta  # how long ends, corrections and notices are worth sending

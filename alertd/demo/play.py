@@ -56,6 +56,7 @@ class Stage:
             "install": "demo",
             "sender": "exercise@example.org",
             "public_url": self.public,
+            "console_url": self.api,
             "data_dir": str(self.folder),
             "api": {"port": self.ports["api"]},
             "public": {"port": self.ports["public"]},

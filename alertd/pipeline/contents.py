@@ -125,7 +125,7 @@ def _requests(tools: Tools, subject: Subject) -> list[Rendition]:
 
 def link_to(tools: Tools, alert_id: str) -> str:
     """Give the address at which an official finds an alert; it tells nothing of the child."""
-    return f"{tools.public_url}/api/v1/alerts/{alert_id}"
+    return f"{tools.console_url}/alerts/{alert_id}"
 
 
 def sealed(key: Key, rendered: Iterable[Rendition]) -> Rows:

@@ -1,10 +1,12 @@
 """Opening and stopping a dispatch: one sending of one alert version, of one kind."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from alertd.core.delivery import Priority, State
 from alertd.core.rendition import Kind
@@ -150,14 +152,16 @@ def _deliver_to(
 
 
 def _feed_address(conn: Connection, address: str, at: datetime) -> int:
-    known = conn.scalar(
-        select(addresses.c.id).where(addresses.c.channel == "feed", addresses.c.address == address)
+    """Give the id of a feed's address; two activations at the same moment make it once."""
+    query = select(addresses.c.id).where(
+        addresses.c.channel == "feed", addresses.c.address == address
     )
-    if known is not None:
-        return int(known)
-    made: int = conn.execute(
-        insert(addresses)
-        .values(channel="feed", address=address, lane="feed", created_at=at)
-        .returning(addresses.c.id)
-    ).scalar_one()
-    return made
+    if (known := conn.scalar(query)) is None:
+        with suppress(IntegrityError), conn.begin_nested():
+            conn.execute(
+                insert(addresses).values(
+                    channel="feed", address=address, lane="feed", created_at=at
+                )
+            )
+        known = conn.execute(query).scalar_one()
+    return int(known)

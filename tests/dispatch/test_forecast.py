@@ -1,8 +1,8 @@
 """What is forecast is what is seen afterwards."""
 
-from alertd.pipeline.forecast import forecast
 from datetime import timedelta
 
+from alertd.pipeline.forecast import forecast
 from tests.dispatch.conftest import Town
 
 

@@ -53,9 +53,7 @@ async def test_an_old_copy_is_held_and_names_what_it_would_send(
         await peers.smtp.wait_for(1)
         await backup(settings.database.url, copy)
         await town.submit(case_reference="EX-2026-0002", not_a_duplicate_because="a test")
-    for left in tmp_path.glob("alertd.db*"):
-        left.unlink()
-    shutil.copy(copy, ledger)
+    _restore(copy, ledger)
     arrived = peers.webhooks.inbox.count
 
     async with running(settings) as app:
@@ -82,3 +80,9 @@ async def test_a_crash_before_any_anchor_holds_nothing(settings: Settings, peers
         await make_officials(app.tools)
     async with App.open(settings) as app:
         assert not await app.tools.store.read(is_held)
+
+
+def _restore(copy: Path, ledger: Path) -> None:
+    for left in ledger.parent.glob("alertd.db*"):
+        left.unlink()
+    shutil.copy(copy, ledger)

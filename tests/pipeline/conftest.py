@@ -153,6 +153,7 @@ def tools(store: Store, vault: Vault, renderer: Renderer, clock: FakeClock) -> T
         channels=renderer.channels,
         clock=clock,
         public_url=PUBLIC_URL,
+        console_url="https://console.example.org",
         install="example",
         sender=SENDER,
         end_deadline=timedelta(hours=24),

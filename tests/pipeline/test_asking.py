@@ -68,7 +68,7 @@ async def test_a_request_tells_the_case_and_a_link_and_nothing_of_the_child(
     for row in await office.rows(query):
         text = key.open(row.body).decode()
         assert version.case_reference in text
-        assert f"https://alerts.example.org/api/v1/alerts/{version.alert_id}" in text
+        assert f"https://console.example.org/alerts/{version.alert_id}" in text
         assert "Παραδειγματίδου" not in text
 
 

@@ -106,6 +106,7 @@ async def tools(
             channels=renderer.channels,
             clock=clock,
             public_url=PUBLIC_URL,
+            console_url="https://console.example.org",
             install="example",
             sender=SENDER,
             end_deadline=timedelta(hours=24),
