@@ -4,7 +4,6 @@ It judges the address that is about to be connected to, at the moment the socket
 a name that resolves differently a second later (DNS rebinding) gains nothing.
 """
 
-import socket
 from collections.abc import Iterable
 from ipaddress import (
     IPv4Address,
@@ -12,9 +11,6 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-from typing import Any
-
-AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
 
 # IANA's special-purpose registry, and what clouds answer on behind public-looking addresses.
 _V4 = tuple(
@@ -53,15 +49,6 @@ _V6 = tuple(
 _NAT64 = ip_network("64:ff9b::/96")
 
 
-class AddressForbidden(OSError):
-    """The address lies where webhooks may not go."""
-
-    def __init__(self) -> None:
-        # The text is the same for every address: aiohappyeyeballs raises the first of several
-        # failures as it is only when they all read alike.
-        super().__init__(self.__doc__)
-
-
 class Guard:
     """Lets through what is on the public Internet, and the CIDR blocks of `allow`."""
 
@@ -81,13 +68,6 @@ class Guard:
         """Whether `address`, an IP literal, is let through by the allow-list alone."""
         ip = _unwrap(ip_address(address))
         return any(ip in block for block in self._allow)
-
-    def socket(self, info: AddrInfo) -> socket.socket:
-        """Make the socket for one address; the `socket_factory` of aiohttp's TCPConnector."""
-        family, kind, protocol, _, endpoint = info
-        if self.forbids(endpoint[0]):
-            raise AddressForbidden
-        return socket.socket(family, kind, protocol)
 
 
 def _unwrap(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -6,13 +6,13 @@ from base64 import b64encode
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Literal, Self
-from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
-import aiohttp
 import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
-from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
@@ -28,13 +28,12 @@ from alertd.core.errors import (
     Unsent,
 )
 from alertd.core.rendition import fill
-from alertd.exchange import Failure, failure, retry_after, timeouts
+from alertd.courier import Courier
+from alertd.exchange import retry_after
 
 LONGEST_VALIDITY_S = 36_000  # Twilio's own bound, and what it takes when told nothing
 
 _NUMBER = re.compile(r"\+[0-9][0-9 ()./-]{2,30}")
-_silent = logging.getLogger("alertd.twilio")
-_silent.setLevel(logging.CRITICAL)  # the SDK would log URLs and headers
 
 
 class SmsSettings(BaseModel):
@@ -95,8 +94,13 @@ class SmsChannel:
         self.settings = settings
         self._callback = f"{environment.public_url}/callbacks/{self.name}"
         self._validator = RequestValidator(settings.auth_token.get_secret_value())
-        self._session: aiohttp.ClientSession | None = None
-        self._client: Any = None
+        self._courier = Courier(
+            connections=settings.concurrency,
+            per_host=settings.concurrency,
+            connect_s=settings.connect_timeout_s,
+            total_s=settings.timeout_s,
+        )
+        self._client = _client(settings, self._courier)
 
     def compose(self, texts: Mapping[str, str], context: Mapping[str, Any]) -> list[Composed]:
         return [Composed("text/plain", texts["text.txt"].strip().encode())]
@@ -122,8 +126,6 @@ class SmsChannel:
         return self.name
 
     async def send(self, message: Message) -> Receipt:
-        if self._client is None:
-            raise RuntimeError("the channel is not open")
         left_s = int((message.deadline_at - message.now).total_seconds())
         body = fill(message.prepared.parts, _slots(message)).decode()
         sender = (
@@ -139,10 +141,8 @@ class SmsChannel:
                 status_callback=f"{self._callback}?delivery={quote(message.delivery_id, safe='')}",
                 **sender,
             )
-        except Failure as error:
-            raise failure(error) from None
         except TooManyRequests as error:
-            raise Throttled(retry_after(error.headers, message.now), "429") from None
+            raise Throttled(retry_after(error.retry_after, message.now), "429") from None
         except (TwilioRestException, TwilioServiceException) as error:
             raise refusal(error.status, _number(error.code)) from None
         except (ValueError, TypeError, AttributeError):  # accepted, and then no JSON object
@@ -164,23 +164,7 @@ class SmsChannel:
         return _report(delivery_id, fields) if delivery_id else None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.settings.concurrency),
-            timeout=timeouts(self.settings.connect_timeout_s, self.settings.timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            raise_for_status=_keep_headers,
-        )
-        http = AsyncTwilioHttpClient(pool_connections=False, logger=_silent)
-        http.session = Bounded(self._session)
-        self._client = Client(
-            account_sid=self.settings.account_sid,
-            credential_provider=Login(self.settings),
-            http_client=http,
-            # Not empty, or the SDK reads the process's TWILIO_ variables.
-            environment={"TWILIO_EDGE": ""},
-        )
-        if self.settings.base_url:
-            self._client.api.base_url = self.settings.base_url
+        await self._courier.__aenter__()
         return self
 
     async def __aexit__(
@@ -189,49 +173,61 @@ class SmsChannel:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = self._client = None
+        await self._courier.__aexit__(kind, error, trace)
 
 
-class Bounded:
-    """What the SDK takes for a session: ours with its bounds, for the SDK asks for none."""
+def _client(settings: SmsSettings, courier: Courier) -> Any:
+    client = Client(
+        account_sid=settings.account_sid,
+        credential_provider=Login(settings),
+        http_client=Http(courier),
+        # Not empty, or the SDK reads the process's TWILIO_ variables.
+        environment={"TWILIO_EDGE": ""},
+    )
+    if settings.base_url:
+        client.api.base_url = settings.base_url
+    return client
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
 
-    async def request(self, **options: Any) -> aiohttp.ClientResponse:
-        return await self._session.request(**options | {"timeout": self._session.timeout})
+class Http(AsyncHttpClient):  # type: ignore[misc]
+    """Carries the SDK's requests; its own client knows no bounds, and logs what it carries."""
+
+    def __init__(self, courier: Courier) -> None:
+        super().__init__(logging.getLogger("alertd.twilio"), is_async=True)
+        self._courier = courier
+
+    async def request(self, method: str, uri: str, **options: Any) -> Response:
+        if method != "POST" or options["params"]:
+            raise NotImplementedError(method)
+        lines = [f"{name}: {value}" for name, value in options["headers"].items()]
+        form = urlencode(options["data"]).encode()
+        answer = await self._courier.post(uri, lines, form)
+        if answer.status == 429:
+            raise TooManyRequests(answer.header("Retry-After"))
+        return Response(answer.status, answer.body.decode())
 
 
 class Login:
-    """Basic authentication, in place of the SDK's own, which aiohttp warns about at every call.
-
-    Both the credential provider and its strategy, as the SDK names them.
-    """
+    """Basic authentication, worked out once."""
 
     def __init__(self, settings: SmsSettings) -> None:
-        self._settings = settings
+        token = settings.auth_token.get_secret_value()
+        pair = f"{settings.account_sid}:{token}"
+        self._header = f"Basic {b64encode(pair.encode()).decode()}"
 
     def to_auth_strategy(self) -> Self:
         return self
 
     def get_auth_string(self) -> str:
-        token = self._settings.auth_token.get_secret_value()
-        return f"Basic {b64encode(f'{self._settings.account_sid}:{token}'.encode()).decode()}"
+        return self._header
 
 
 class TooManyRequests(Exception):
-    """HTTP 429, with the headers that the SDK's own exceptions leave out."""
+    """HTTP 429, with the header that the SDK's own exceptions leave out."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self.headers = headers
+    def __init__(self, retry_after: str) -> None:
+        self.retry_after = retry_after
         super().__init__(self.__doc__)
-
-
-async def _keep_headers(response: aiohttp.ClientResponse) -> None:
-    if response.status == 429:
-        raise TooManyRequests(response.headers)
 
 
 def _slots(message: Message) -> dict[Slot, bytes]:

@@ -1,7 +1,5 @@
 """Webhooks by Standard Webhooks 1.0.0: signed JSON to an address that its owner chose."""
 
-import asyncio
-import contextlib
 import hmac
 import json
 import re
@@ -13,7 +11,6 @@ from types import TracebackType
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-import aiohttp
 from pydantic import BaseModel, ConfigDict, Field
 from yarl import URL
 
@@ -28,7 +25,8 @@ from alertd.core.errors import (
     Unsent,
 )
 from alertd.core.rendition import Kind, fill, mark
-from alertd.exchange import Failure, Resolver, failure, retry_after, timeouts
+from alertd.courier import Courier
+from alertd.exchange import retry_after
 from alertd.guard import Guard
 
 TYPES = {
@@ -40,8 +38,6 @@ TYPES = {
 }
 IDENTITY = ("alert_id", "identifier", "status", "language", "cap_url")
 LARGEST_BODY = 20_000  # what the standard lets a receiver count on
-LARGEST_ANSWER = 65_536
-DRAIN_S = 1.0  # an answer whose body takes longer costs its connection, not our time
 
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
@@ -76,7 +72,13 @@ class WebhookChannel:
     def __init__(self, settings: WebhookSettings, *, environment: Environment) -> None:
         self.settings = settings
         self._guard = Guard(environment.allow_addresses)
-        self._session: aiohttp.ClientSession | None = None
+        self._courier = Courier(
+            connections=settings.concurrency,
+            per_host=settings.concurrency_per_host,
+            connect_s=settings.connect_timeout_s,
+            total_s=settings.timeout_s,
+            guard=self._guard,
+        )
 
     def compose(self, texts: Mapping[str, str], context: Mapping[str, Any]) -> list[Composed]:
         """Make the JSON body: the typed facts of `context["data"]` and one language's texts."""
@@ -124,38 +126,15 @@ class WebhookChannel:
         return f"{self.name}/{url.raw_host}:{url.port}"
 
     async def send(self, message: Message) -> Receipt:
-        if self._session is None:
-            raise RuntimeError("the channel is not open")
         parts = message.prepared.parts
         body = fill(parts, _slots(message)) if len(parts) != 1 else fill(parts, {})
-        headers = _headers(message, body)
-        url = URL(message.address, encoded=True)
-        try:
-            async with self._session.post(
-                url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                await _drain(response)
-        except Failure as error:
-            raise failure(error) from None
-        if 200 <= response.status < 300:
-            return Receipt("delivered", detail=str(response.status))
-        raise _refusal(response.status, retry_after(response.headers, message.now))
+        answer = await self._courier.post(message.address, _headers(message, body), body)
+        if 200 <= answer.status < 300:
+            return Receipt("delivered", detail=str(answer.status))
+        raise _refusal(answer.status, retry_after(answer.header("Retry-After"), message.now))
 
     async def __aenter__(self) -> Self:
-        self._resolver = Resolver()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self.settings.concurrency,
-                limit_per_host=self.settings.concurrency_per_host,
-                keepalive_timeout=60,
-                resolver=self._resolver,
-                socket_factory=self._guard.socket,
-            ),
-            timeout=timeouts(self.settings.connect_timeout_s, self.settings.timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            auto_decompress=False,  # at most LARGEST_ANSWER bytes, and no bomb among them
-        )
+        await self._courier.__aenter__()
         return self
 
     async def __aexit__(
@@ -164,10 +143,7 @@ class WebhookChannel:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            await self._resolver.close()
-            self._session = None
+        await self._courier.__aexit__(kind, error, trace)
 
     def _may_be_plain(self, host: str) -> bool:
         if host in self.settings.http_hosts:
@@ -209,18 +185,18 @@ def _slots(message: Message) -> dict[Slot, bytes]:
     }
 
 
-def _headers(message: Message, body: bytes) -> dict[str, str]:
+def _headers(message: Message, body: bytes) -> list[str]:
     timestamp = str(int(message.now.timestamp()))
     signed = b"%b.%b.%b" % (message.delivery_id.encode(), timestamp.encode(), body)
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "alertd",
-        "webhook-id": message.delivery_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": _signatures(message.secret, signed),
-    }
+    headers = [
+        "Content-Type: application/json",
+        "User-Agent: alertd",
+        f"webhook-id: {message.delivery_id}",
+        f"webhook-timestamp: {timestamp}",
+        f"webhook-signature: {_signatures(message.secret, signed)}",
+    ]
     if message.repeat:
-        headers["Alertd-Repeat"] = "true"
+        headers.append("Alertd-Repeat: true")
     return headers
 
 
@@ -233,21 +209,6 @@ def _signatures(secrets: str, signed: bytes) -> str:
     if not keys or not all(keys):
         raise Undeliverable(Reason.CREDENTIALS, "secret")
     return " ".join(f"v1,{b64encode(hmac.digest(key, signed, 'sha256')).decode()}" for key in keys)
-
-
-async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Read what little an answer says, so that its connection can serve again.
-
-    The status has been read: whatever goes wrong here changes nothing but the connection,
-    which aiohttp closes when it is released with something unread.
-    """
-    if response.content.is_eof():
-        return
-    left = LARGEST_ANSWER
-    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-        async with asyncio.timeout(DRAIN_S):
-            while left > 0 and (chunk := await response.content.read(left)):
-                left -= len(chunk)
 
 
 _REFUSALS = {401: Reason.CREDENTIALS, 403: Reason.CREDENTIALS, 410: Reason.GONE}

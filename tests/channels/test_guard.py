@@ -1,15 +1,17 @@
 """The address guard: on the resolved address, at connect time."""
 
-import socket
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import aiohttp
+import pycurl
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 
+from alertd import courier
 from alertd.core.errors import Reason, Undeliverable
+from alertd.courier import Courier
+from alertd.demo.peer import Fault
 from alertd.demo.webhooks import SECRET, WebhookSink
-from alertd.guard import AddressForbidden, Guard
+from alertd.guard import Guard
 from alertd.testing import make_message
 from tests.channels.making import webhook_channel
 
@@ -104,69 +106,53 @@ async def test_a_name_is_judged_by_what_it_resolves_to(partner: WebhookSink):
     assert not partner.connections
 
 
-class ScriptedResolver(AbstractResolver):
-    """Gives another answer at each question, as a rebinding name server does."""
-
-    def __init__(self, *answers: tuple[str, ...]) -> None:
-        self.answers = list(answers)
-
-    async def resolve(
-        self,
-        host: str,
-        port: int = 0,
-        family: socket.AddressFamily = socket.AF_INET,
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(hostname=host, host=ip, port=port, family=family, proto=0, flags=0)
-            for ip in self.answers.pop(0)
-        ]
-
-    async def close(self) -> None:
-        pass
+@asynccontextmanager
+async def guarded(
+    monkeypatch: pytest.MonkeyPatch, guard: Guard, *resolved: str
+) -> AsyncIterator[Courier]:
+    """Give a courier for which names resolve as told."""
+    told = {pycurl.RESOLVE: list(resolved)}
+    monkeypatch.setattr(courier, "_trust", lambda: told)
+    async with Courier(connections=4, per_host=4, connect_s=1, total_s=1, guard=guard) as opened:
+        yield opened
 
 
-def guarded(guard: Guard, resolver: AbstractResolver, **options: Any) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
-        socket_factory=guard.socket,
-        resolver=resolver,
-        use_dns_cache=False,
-        family=socket.AF_INET,
-        **options,
-    )
-    return aiohttp.ClientSession(connector=connector)
+async def post(opened: Courier, url: str) -> int:
+    """Give the status: the stand-in takes no unsigned webhook."""
+    return (await opened.post(url, [], b"{}")).status
 
 
-async def test_a_name_that_is_rebound_after_its_first_answer_gains_nothing(partner: WebhookSink):
-    resolver = ScriptedResolver(("127.0.0.1",), ("127.0.0.2",))
-    async with guarded(Guard(["127.0.0.1/32"]), resolver, force_close=True) as session:
-        url = f"http://rebound.test:{partner.port}/"
-        async with session.get(url) as response:
-            assert response.status == 200
-        with pytest.raises(aiohttp.ClientConnectorError) as refused:
-            await session.get(url)
-    assert isinstance(refused.value.os_error, AddressForbidden)
+async def test_a_name_with_forbidden_addresses_alone_is_forbidden(partner, monkeypatch):
+    inside = f"inside.test:{partner.port}:127.0.0.2,10.0.0.1,169.254.169.254"
+    async with guarded(monkeypatch, Guard(["127.0.0.1/32"]), inside) as opened:
+        with pytest.raises(Undeliverable) as refused:
+            await post(opened, f"http://inside.test:{partner.port}/")
+    assert refused.value.reason is Reason.ADDRESS_FORBIDDEN
+    assert not partner.connections
 
 
-async def test_a_name_with_forbidden_addresses_alone_is_forbidden(partner: WebhookSink):
-    resolver = ScriptedResolver(("127.0.0.2", "10.0.0.1", "169.254.169.254"))
-    async with guarded(Guard(["127.0.0.1/32"]), resolver) as session:
-        with pytest.raises(aiohttp.ClientConnectorError) as refused:
-            await session.get(f"http://inside.test:{partner.port}/")
-    assert isinstance(refused.value.os_error, AddressForbidden)
-
-
-async def test_of_a_mixed_name_only_what_is_allowed_is_connected_to(partner: WebhookSink):
-    made = []
+async def test_of_a_mixed_name_only_what_is_allowed_is_connected_to(partner, monkeypatch):
+    asked = []
 
     class Watching(Guard):
-        def socket(self, info: Any) -> socket.socket:
-            made.append(info[4][0])
-            return super().socket(info)
+        def forbids(self, address: str) -> bool:
+            asked.append(address)
+            return super().forbids(address)
 
-    resolver = ScriptedResolver(("127.0.0.2", "127.0.0.1"))
-    async with (
-        guarded(Watching(["127.0.0.1/32"]), resolver) as session,
-        session.get(f"http://mixed.test:{partner.port}/") as response,
-    ):
-        assert response.status == 200
-        assert made == ["127.0.0.2", "127.0.0.1"]
+    mixed = f"mixed.test:{partner.port}:127.0.0.2,127.0.0.1"
+    async with guarded(monkeypatch, Watching(["127.0.0.1/32"]), mixed) as opened:
+        assert await post(opened, f"http://mixed.test:{partner.port}/") == 401
+    assert asked == ["127.0.0.2", "127.0.0.1"]
+
+
+async def test_every_new_connection_is_judged_anew(partner, monkeypatch):
+    partner.next(Fault(status=200, headers={"Connection": "close"}))
+    guard = Guard(["127.0.0.1/32"])
+    rebound = f"rebound.test:{partner.port}:127.0.0.1"
+    async with guarded(monkeypatch, guard, rebound) as opened:
+        url = f"http://rebound.test:{partner.port}/"
+        assert await post(opened, url) == 200
+        guard._allow = ()
+        with pytest.raises(Undeliverable) as refused:
+            await post(opened, url)
+    assert refused.value.reason is Reason.ADDRESS_FORBIDDEN

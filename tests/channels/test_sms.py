@@ -175,6 +175,14 @@ async def test_who_opted_out_is_never_written_to_again(sms, twilio):
 # --- reports -------------------------------------------------------------------------------------
 
 
+async def test_what_a_kept_connection_lost_is_not_sent_again_unasked(sms, twilio):
+    await sms.send(make_message(sms, NUMBER))
+    twilio.next(DROP_TAKEN)
+    result = await outcome(sms, make_message(sms, NUMBER))
+    assert (type(result), result.reason) == (Uncertain, Reason.DROPPED)
+    assert len(twilio.messages) == 2
+
+
 class Receiver:
     """Where callbacks go: the channel reads them as alertd's web server would have it do."""
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from alertd.channels.webhook import DRAIN_S, TYPES, WebhookChannel
+from aiohttp import test_utils, web
+from alertd.channels.webhook import TYPES, WebhookChannel
 from standardwebhooks import Webhook
 
 from alertd.channel import Receipt
@@ -22,6 +23,7 @@ from alertd.core.errors import (
     Unsent,
 )
 from alertd.core.rendition import Kind, Slot, mark
+from alertd.courier import DRAIN_S
 from alertd.demo.peer import DROP_TAKEN, DROP_UNREAD, GARBAGE, HANG_TAKEN, HANG_UNREAD, Fault
 from alertd.demo.webhooks import SECRET
 from alertd.testing import (
@@ -202,11 +204,27 @@ async def test_a_connection_serves_again(webhook, partner):
     assert len(partner.connections) == 1
 
 
-async def test_a_cookie_is_not_kept(webhook, partner):
-    partner.next(Fault(status=200, headers={"Set-Cookie": "a=b"}))
+async def test_what_a_kept_connection_lost_is_not_sent_again_unasked(webhook, partner):
     await webhook.send(message(webhook, partner.url))
-    assert webhook._session is not None
-    assert not list(webhook._session.cookie_jar)
+    partner.next(DROP_TAKEN)
+    result = await outcome(webhook, message(webhook, partner.url))
+    assert (type(result), result.reason) == (Uncertain, Reason.DROPPED)
+    assert (len(partner.messages), len(partner.connections)) == (2, 1)
+
+
+async def test_a_cookie_is_not_kept(webhook):
+    seen = []
+
+    async def take(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Cookie"))
+        return web.Response(headers={"Set-Cookie": "a=b"})
+
+    server = test_utils.TestServer(web.Application())
+    server.app.router.add_post("/", take)
+    async with server:
+        for _ in range(2):
+            await webhook.send(message(webhook, f"http://127.0.0.1:{server.port}/"))
+    assert seen == [None, None]
 
 
 async def test_a_closed_port_is_unsent(webhook):
