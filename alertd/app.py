@@ -17,6 +17,7 @@ from sqlalchemy import Connection, inspect, select
 from alertd import plugins
 from alertd.anchors import Signer, targets
 from alertd.atlas import load_atlas
+from alertd.capsign import make_signer
 from alertd.channel import Environment, Report
 from alertd.clock import Clock, system_clock
 from alertd.core.audit import GENESIS
@@ -27,6 +28,7 @@ from alertd.pipeline.purge import retain
 from alertd.pipeline.render import Renderer
 from alertd.pipeline.reports import settle_reports
 from alertd.pipeline.rule_sets import register_all
+from alertd.pipeline.signatures import sign_due, watch_signer
 from alertd.resources import home
 from alertd.rulebook import Rulebook
 from alertd.settings import Listener, Settings
@@ -49,6 +51,8 @@ log = structlog.get_logger(__name__)
 
 EARLY_REPORT_S = 1.0  # a failure reported before its sending was settled is put again after
 CLOSE_S = 2.0  # beyond draining: for the last transaction
+DAY_S = 24 * 3600.0
+SIGNING_S = 2.0  # between two looks for CAP documents that have no signature yet
 RETENTION_S = 3600.0  # between two looks for what may be forgotten
 
 
@@ -101,6 +105,7 @@ class App:
                 install=settings.install,
                 sender=settings.sender,
                 end_deadline=timedelta(hours=settings.dispatch.end_deadline_h),
+                signer=make_signer(settings.cap),
             )
             app = cls(settings, tools, Signer(seed))
             if fresh:
@@ -126,6 +131,10 @@ class App:
             todo.append(Duty("anchor", self.settings.anchors.interval_s, anchoring.write))
             days = self.settings.retention.closed_days
             todo.append(Duty("retention", RETENTION_S, lambda: retain(self.tools, days)))
+            if self.tools.signer is not None:
+                await watch_signer(self.tools)
+                todo.append(Duty("cap certificate", DAY_S, lambda: watch_signer(self.tools)))
+                todo.append(Duty("cap signatures", SIGNING_S, lambda: sign_due(self.tools)))
             scheduler = schedule(todo)
             scheduler.start()
             stack.callback(scheduler.shutdown, wait=False)

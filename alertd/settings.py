@@ -112,6 +112,33 @@ class Tls(Section):
     )
 
 
+class Cap(Section):
+    """Signatures of CAP documents: our own, and of those who send us requests."""
+
+    key: Path | None = Field(
+        default=None,
+        description="Private key (PEM, RSA or elliptic curve) that signs CAP documents; with it, "
+        "none is published unsigned.",
+        examples=["/etc/alertd/cap/key.pem"],
+    )
+    certificate: Path | None = Field(
+        default=None,
+        description="Its certificate (PEM); both are read anew at each signature.",
+        examples=["/etc/alertd/cap/certificate.pem"],
+    )
+    warn_days: int = Field(
+        ge=0, description="Days before the certificate expires when warnings begin."
+    )
+    unregistered: Literal["accept", "draft", "refuse"] = Field(
+        description="What becomes of a request in CAP whose sender is not in `senders`: it counts "
+        "as its submitter's own, is kept as a draft, or is refused."
+    )
+    senders: dict[str, Path] = Field(
+        description="The certificate (PEM), or that of its issuer, of each CAP sender that must "
+        "sign its requests; one that does not verify is refused."
+    )
+
+
 class Outbound(Section):
     allow_addresses: tuple[IPvAnyNetwork, ...] = Field(
         description="Networks that webhooks may reach although they are private or loopback.",
@@ -198,6 +225,7 @@ class Settings(Section):
     api: Listener
     public: Listener
     tls: Tls
+    cap: Cap
     outbound: Outbound
     dispatch: Dispatch
     retention: Retention
@@ -264,6 +292,8 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]
     tls = settings.tls
     if (tls.cert is None) != (tls.key is None):
         yield ("tls",), "cert and key belong together: give both or neither"
+    if (settings.cap.key is None) != (settings.cap.certificate is None):
+        yield ("cap",), "key and certificate belong together: give both or neither"
     guarded = tls.cert is not None or bool(settings.trusted_proxies)
     for name in ("api", "public"):
         host = getattr(settings, name).host

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from alertd.capsign import CapSigner
 from alertd.channel import Channel
 from alertd.clock import Clock
 from alertd.core.errors import NotAllowed
@@ -30,6 +31,7 @@ class Tools:
     install: str  # first part of every identifier
     sender: str  # CAP's
     end_deadline: timedelta  # how long ends, corrections and notices are worth sending
+    signer: CapSigner | None = None  # of CAP documents; None: they go out unsigned
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ SHAPES = {
     r"^[a-z0-9-]{1,40}$": "must be of small letters, digits and hyphens, at most 40",
     r"^[a-z0-9_]{1,40}$": "must be of small letters, digits and underscores, at most 40",
     r"^[a-z0-9_-]{1,40}$": "must be of small letters, digits, hyphens and underscores, at most 40",
+    r"^[!-~]{1,60}$": "must be of printable ASCII characters without spaces, at most 60",
     r"^[0-9a-f]{64}$": "must be a SHA-256 in 64 small hexadecimal digits",
     r"^[0-9a-z]{1,20}$": "must be the id of an alert",
     r"^[0-9a-z.]{1,40}$": "must be the next_cursor of the page before",

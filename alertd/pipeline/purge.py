@@ -22,6 +22,7 @@ from alertd.store.schema import (
     audit_texts,
     deliveries,
     dispatches,
+    documents,
     fingerprints,
     idempotency_keys,
     renditions,
@@ -128,6 +129,10 @@ def _empty(conn: Connection, alert_id: str) -> None:
         update(renditions)
         .where(renditions.c.version_id.in_(own_versions))
         .values(body=None, digest="")
+    )
+    own_dispatches = select(dispatches.c.id).where(dispatches.c.alert_id == alert_id)
+    conn.execute(
+        update(documents).where(documents.c.dispatch_id.in_(own_dispatches)).values(body=None)
     )
     conn.execute(update(audit_texts).where(audit_texts.c.seq.in_(own_entries)).values(text=None))
     conn.execute(delete(fingerprints).where(fingerprints.c.version_id.in_(own_versions)))

@@ -274,6 +274,15 @@ dispatches = Table(
     ),
 )
 
+documents = Table(
+    "documents",  # signed CAP: as it was signed, so it is served
+    metadata,
+    Column("dispatch_id", ForeignKey("dispatches.id"), primary_key=True),
+    Column("body", LargeBinary),  # sealed; NULL once purged
+    Column("certificate", String(64), nullable=False),  # SHA-256 of the signer's
+    Column("at", Instant, nullable=False),
+)
+
 deliveries = Table(
     "deliveries",
     metadata,

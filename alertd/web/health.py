@@ -22,7 +22,9 @@ def add_health(app: web.Application, tools: Tools) -> None:
                 await tools.store.read(_touch)
         except Exception:  # noqa: BLE001 - whatever it is, nothing can be done here now
             return _answer("the ledger does not answer", 503)
-        return _answer("ok", 200)
+        fault = tools.signer.fault if tools.signer else None
+        # Still ready: text messages, mail and pages go out without a signature.
+        return _answer("ok", 200, *(["CAP documents cannot be signed"] if fault else []))
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
@@ -32,9 +34,10 @@ def _touch(conn: Connection) -> None:
     conn.execute(select(marks.c.name).limit(1)).all()
 
 
-def _answer(state: str, status: int) -> web.Response:
+def _answer(state: str, status: int, *alarms: str) -> web.Response:
+    said = {"status": state} | ({"alarms": list(alarms)} if alarms else {})
     return web.Response(
-        body=json.dumps({"status": state}).encode(),
+        body=json.dumps(said).encode(),
         content_type="application/json",
         status=status,
     )
