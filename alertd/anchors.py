@@ -109,7 +109,7 @@ class Verifier:
 
 
 class Signer:
-    """Signs heads with the key whose 32-byte seed stands in the key file."""
+    """Signs heads, and the public state, with the key whose 32-byte seed stands in the key file."""
 
     def __init__(self, seed: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
@@ -117,8 +117,14 @@ class Signer:
 
     def sign(self, install: str, head: Head, at: datetime) -> Anchor:
         anchor = Anchor(install, head.seq, head.hash, instant(at), self.verifier.key_id)
-        signature = base64.b64encode(self._key.sign(anchor.signed)).decode()
-        return replace(anchor, signature=signature)
+        return replace(anchor, signature=self._signature(anchor.signed))
+
+    def sign_text(self, text: str) -> str:
+        """Give the signature of `text` as UTF-8, in base64; it must name its own format."""
+        return self._signature(text.encode())
+
+    def _signature(self, data: bytes) -> str:
+        return base64.b64encode(self._key.sign(data)).decode()
 
 
 def read_anchors(lines: Iterable[str]) -> Iterator[Anchor | Finding]:

@@ -27,6 +27,7 @@ from alertd.pipeline.hold import Witness, begin_witness, hold_old_copy
 from alertd.pipeline.purge import retain
 from alertd.pipeline.render import Renderer
 from alertd.pipeline.reports import settle_reports
+from alertd.publishing.press import Press
 from alertd.pipeline.rule_sets import register_all
 from alertd.pipeline.signatures import sign_due, watch_signer
 from alertd.resources import home
@@ -64,6 +65,7 @@ class App:
         self.tools = tools
         self.node = new_id(tools.clock())
         self._signer = signer
+        self.press = Press(tools, signer)
         self._early: set[asyncio.Task[None]] = set()
         self._verified = GENESIS  # the chain's end as it was last witnessed
         self.ports: dict[str, int] = {}  # what is bound, by listener
@@ -199,7 +201,7 @@ class App:
         context = _tls(settings)
         for name, app, listener in (
             ("api", api, settings.api),
-            ("public", make_public_app(self.tools, reports), settings.public),
+            ("public", make_public_app(self.tools, reports, self.press), settings.public),
         ):
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
             await runner.setup()

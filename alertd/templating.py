@@ -5,6 +5,8 @@ Both are looked for in the operator's directory first, then among the shipped on
 Texts in the source are English, so English needs no catalogue.
 """
 
+import base64
+import hashlib
 import re
 import traceback
 from collections.abc import Mapping, Sequence
@@ -36,7 +38,7 @@ from alertd.core.gsm import fit_greek
 from alertd.core.language import best_language
 from alertd.resources import home
 
-__all__ = ["SOURCE_LANGUAGE", "Catalogue", "Templates", "best_language"]
+__all__ = ["SOURCE_LANGUAGE", "Catalogue", "Templates", "best_language", "csp_digest"]
 
 SOURCE_LANGUAGE = "en"
 _MISSING = re.compile(
@@ -132,6 +134,7 @@ class Templates:
                 pgettext=words.pgettext,
                 npgettext=words.npgettext,
             )
+            environment.filters["csp_digest"] = csp_digest
             environment.filters["sms"] = fit_greek if self._greek_sms == "gsm7" else str
             self._environments[language] = environment
         return self._environments[language]
@@ -181,6 +184,11 @@ class _Memory(BytecodeCache):
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+def csp_digest(style: str) -> str:
+    """Name a style for `style-src` of a Content-Security-Policy."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
 def _is_html(name: str | None) -> bool:

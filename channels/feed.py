@@ -27,7 +27,7 @@ class FeedSettings(BaseModel):
 class FeedChannel:
     name: ClassVar[str] = "feed"
     Settings: ClassVar[type[BaseModel]] = FeedSettings
-    templates: ClassVar[tuple[str, ...]] = ("title.txt", "summary.txt")
+    templates: ClassVar[tuple[str, ...]] = ("title.txt", "summary.txt", "page.html")
     idempotent: ClassVar[bool] = True
     pace: Pace = Pace(concurrency=2, per_lane=2)
 
@@ -35,22 +35,28 @@ class FeedChannel:
         self.settings = settings
 
     def compose(self, texts: Mapping[str, str], context: Mapping[str, Any]) -> list[Composed]:
-        """Make one entry as JSON, form `entry`; officials are not asked by feed."""
+        """Make an entry as JSON and the page it leads to; officials are not asked by feed."""
         if context["kind"] in (Kind.REQUEST, Kind.NOTICE):
             return []
         entry = {
             "identifier": context["identifier"],
+            "status": context["status"],
             "category": context["category"],
             "language": context["language"],
             "title": " ".join(texts["title.txt"].split()),
             "summary": texts["summary.txt"].strip(),
             "link": context["link"],
             "cap_url": context["cap_url"],
+            "regions": context["data"]["area"]["regions"],
+            "shape": context["shape"],
             "sent": mark(Slot.SENT),
             "published": mark(Slot.SENT_RFC822),
         }
         body = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
-        return [Composed("application/json", body, form="entry")]
+        return [
+            Composed("application/json", body, form="entry"),
+            Composed("text/html; charset=utf-8", texts["page.html"].encode(), form="page"),
+        ]
 
     def normalize(self, address: str) -> str:
         match = _ADDRESS.fullmatch(address.strip())

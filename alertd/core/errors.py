@@ -6,6 +6,8 @@ AlertdError
 │  ├ InvalidAlert(problems)   422, every bad field at once
 │  ├ NotAllowed               403
 │  ├ NotFound                 404
+│  ├ Gone                     410, it was public once
+│  ├ Busy                     503, too much is waiting
 │  └ Conflict                 409, or 412 when `If-Match` is stale
 ├ SendError(reason)           raised by channels only
 │  ├ Unsent                   not accepted, may be later: retry
@@ -58,6 +60,14 @@ class NotAllowed(Refused):
 
 class NotFound(Refused):
     """There is no such thing, or not for this person."""
+
+
+class Gone(Refused):
+    """It was public once and has been taken down."""
+
+
+class Busy(Refused):
+    """Too much is waiting; try again in a few seconds."""
 
 
 class Conflict(Refused):

@@ -27,6 +27,9 @@ class Slot(StrEnum):
     THREAD = "thread"  # mail's In-Reply-To and References: threads an update to the first mail
 
 
+BESIDE = frozenset({"cap", "page"})
+"""Forms that are published beside a feed's entry and sent to nobody."""
+
 AT_ACTIVATION = frozenset({Slot.SENT, Slot.SENT_RFC822, Slot.SENT_TEXT, Slot.REFERENCES})
 
 # Private-use characters: valid in XML, JSON and mail alike, and refused in every input field.
@@ -88,7 +91,7 @@ class Rendition:
     variant: str = ""  # the reason code of an end; the role of a request
     channel: str
     language: str  # BCP 47; `mul` where one document holds all languages (CAP)
-    form: str = "message"  # tells two renditions of a channel apart: `entry` and `cap` of the feed
+    form: str = "message"  # tells two renditions of a channel apart: the feed's entry, cap, page
     media_type: str
     body: bytes
 

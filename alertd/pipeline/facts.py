@@ -165,6 +165,13 @@ def typed(alert: ChildAlert, zone: ZoneInfo) -> dict[str, Any]:
     return facts
 
 
+def shape(alert: ChildAlert) -> dict[str, Any]:
+    """Give what a map shows: the area's outline, and where the child was last seen."""
+    area = alert.area.model_dump(mode="json", include={"polygon", "circle"}, exclude_none=True)
+    seen = alert.last_seen.coordinates
+    return area | ({"last_seen": list(seen)} if seen else {})
+
+
 def neutral_data(alert: ChildAlert) -> dict[str, Any]:
     """Give to machines what an end may still say."""
     return {

@@ -20,7 +20,7 @@ from alertd.core.regions import Atlas
 from alertd.core.rendition import Kind, Rendition, Slot, mark, split
 from alertd.core.ruleset import AlertKind, RuleSet
 from alertd.pipeline import capdoc, facts
-from alertd.pipeline.wording import Wording
+from alertd.pipeline.wording import Wording, autonym
 from alertd.templating import Templates, best_language
 
 CAP_CHANNEL = "feed"  # carries the CAP document beside its own entries
@@ -169,13 +169,20 @@ class Renderer:
         context = self._common(subject.rules, wording, alert.status, kind, variant) | {
             **names,
             "category": alert.kind,
-            "link": cap_url,
+            "page_url": f"{self.public_url}/a/{subject.alert_id}",
+            "link": self._page(subject, language),
+            "translations": [
+                {"language": tag, "name": autonym(tag), "link": self._page(subject, tag)}
+                for tag in subject.languages
+            ],
             "kind_title": wording.titled(subject.alert_kind.title),
+            "shape": {},
             **facts.neutral_view(alert, wording, self.atlas),
         }
         if kind in {Kind.ALERT, Kind.UPDATE}:
             context |= facts.view(alert, wording) | {
                 "data": names | facts.data(alert, wording.zone),
+                "shape": facts.shape(alert),
                 "changes": _changes(subject, alert, wording),
                 "labels": facts.labels(wording),
                 "foreign": wording.foreign,
@@ -183,7 +190,12 @@ class Renderer:
             }
         else:
             context["data"] = names | facts.neutral_data(alert)
-        return context | self._cap_texts(context)
+        context |= self._cap_texts(context)
+        return context | {"preview": _preview(context, wording)}
+
+    def _page(self, subject: Subject, language: str) -> str:
+        """Give the address that can be revoked, in one language."""
+        return f"{self.public_url}/a/{subject.alert_id}/{language}"
 
     def _common(
         self, rules: RuleSet, wording: Wording, status: str, kind: Kind, variant: str
@@ -250,7 +262,7 @@ class Renderer:
             identifier=first["identifier"],
             alert_id=subject.alert_id,
             sender=self.sender,
-            web=first["link"],
+            web=first["page_url"],
         )
         texts = [
             capdoc.Texts(
@@ -270,6 +282,15 @@ class Renderer:
             media_type=MEDIA_TYPE,
             body=_checked(to_xml(document)),
         )
+
+
+def _preview(context: Context, wording: Wording) -> dict[str, str]:
+    """Say what others copy and keep when the link is shared: nothing of the child."""
+    if context["kind"] not in {Kind.ALERT, Kind.UPDATE}:
+        return {"title": context["headline"], "text": context["description"]}
+    neutral = f"{context['prefix']}{context['kind_title']}: {context['area']}"
+    text = wording.gettext("Open the page for the description and the telephone numbers.")
+    return {"title": neutral, "text": text}
 
 
 def _changes(subject: Subject, alert: ChildAlert, wording: Wording) -> list[str]:

@@ -90,6 +90,12 @@ class Wording:
         return format_datetime(at, pattern, tzinfo=self.zone, locale=self.catalogue.locale)
 
 
+def autonym(tag: str) -> str:
+    """Name a language as its speakers do: `Ελληνικά`."""
+    name = Locale.parse(tag, sep="-").get_display_name() or tag
+    return name[:1].upper() + name[1:]
+
+
 def years_between(birth: date, day: date) -> int:
     return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
 

@@ -8,10 +8,9 @@ import structlog
 from aiohttp import web
 
 from alertd.channel import Callbacks, Report
-from alertd.core.errors import NotFound
+from alertd.core.errors import Busy, NotFound
 from alertd.tools import Tools
 from alertd.web.bodies import read_bytes
-from alertd.web.problems import Busy
 
 log = structlog.get_logger(__name__)
 

@@ -1,49 +1,69 @@
-"""Answers for readers who come again: validators, 304, and how long a copy is good."""
+"""Answers for readers who come again: validators, 304, gzip, and how long a copy is good."""
 
-import hashlib
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import format_datetime
 
 from aiohttp import web
 
-MAX_AGE_S = 30
+from alertd.publishing.document import Document
+
+MAX_AGE_S = 30  # a child is named in no cache for longer; nothing may be served stale after it
+
+ANYBODY = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Last-Modified",
+}
+_PREFLIGHT = ANYBODY | {
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "If-None-Match, If-Modified-Since",
+    "Access-Control-Max-Age": "86400",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """Public bytes and since when they are what they are."""
-
-    body: bytes
-    media_type: str
-    modified_at: datetime
-
-    @property
-    def tag(self) -> str:
-        return hashlib.sha256(self.body).hexdigest()[:32]
+async def preflight(_request: web.Request) -> web.Response:
+    """Let scripts of other sites ask with validators."""
+    return web.Response(status=204, headers=_PREFLIGHT)
 
 
 def respond(request: web.Request, document: Document) -> web.Response:
     """Answer 200 with the bytes, or 304 when the reader has them."""
+    packed = document.compressed if _takes_gzip(request) else None
+    tag = f"{document.tag}-gz" if packed else document.tag  # a strong tag names the very bytes
     headers = {
-        "ETag": f'"{document.tag}"',
+        "ETag": f'"{tag}"',
         "Last-Modified": format_datetime(document.modified_at.astimezone(UTC), usegmt=True),
-        "Cache-Control": f"public, max-age={MAX_AGE_S}",
+        "Cache-Control": f"public, max-age={MAX_AGE_S}, must-revalidate",
+        "Vary": "Accept-Encoding",
+        "X-Robots-Tag": "noindex, noarchive",
+        **ANYBODY,
     }
+    if document.policy:
+        headers["Content-Security-Policy"] = document.policy
     if _has_it(request, document):
         return web.Response(status=304, headers=headers)
+    if packed:
+        headers["Content-Encoding"] = "gzip"
     media_type, _, charset = document.media_type.partition("; charset=")
     return web.Response(
-        body=document.body,
+        body=packed or document.body,
         content_type=media_type,
         charset=charset or None,
         headers=headers,
     )
 
 
+def _takes_gzip(request: web.Request) -> bool:
+    for offer in request.headers.get("Accept-Encoding", "").lower().split(","):
+        coding, _, weight = offer.replace(" ", "").partition(";q=")
+        if coding in {"gzip", "*"}:
+            return weight.strip("0.") != "" or not weight
+    return False
+
+
 def _has_it(request: web.Request, document: Document) -> bool:
     tags = request.if_none_match
     if tags is not None:  # RFC 9110 13.2.2: dates count only where no tags are given
-        return any(tag.value in {"*", document.tag} for tag in tags)
+        known = {"*", document.tag, f"{document.tag}-gz"}
+        return any(tag.value in known for tag in tags)
     since = request.if_modified_since
     return since is not None and document.modified_at.replace(microsecond=0) <= since

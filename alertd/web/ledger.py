@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, select
 from alertd import views
 from alertd.core.approval import open_roles
 from alertd.core.delivery import State
-from alertd.core.errors import Conflict, NotFound, Refused
+from alertd.core.errors import Conflict, Gone, NotFound, Refused
 from alertd.core.lifecycle import VersionState
 from alertd.pipeline import approve as approving
 from alertd.pipeline import forecast as forecasting
@@ -31,7 +31,6 @@ from alertd.vault import Key
 from alertd.web import auth
 from alertd.web.alerts import facts_key
 from alertd.web.forms import AuditQuery, DeliveriesQuery, Nothing, PageQuery
-from alertd.web.problems import Gone
 from alertd.web.readable import readable
 from alertd.web.routes import AnyRoute, Call, Reply, Route
 

@@ -11,7 +11,9 @@ from pydantic import BaseModel
 
 from alertd.core.errors import (
     AlertdError,
+    Busy,
     Conflict,
+    Gone,
     InvalidAlert,
     NotAllowed,
     NotFound,
@@ -54,14 +56,6 @@ class NotAuthenticated(Refused):
 
 class NotIdentical(Refused):
     """`If-Match` is missing; it says which version the change was made to."""
-
-
-class Gone(Refused):
-    """It was public once and has been taken down."""
-
-
-class Busy(Refused):
-    """Too much is waiting; try again in a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)

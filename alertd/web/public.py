@@ -1,7 +1,8 @@
-"""The public listener: feeds, CAP documents, own links, providers' callbacks, health."""
+"""The public listener: feeds, pages, CAP documents, own links, providers' callbacks, health."""
 
 from aiohttp import web
 
+from alertd.publishing.press import Press
 from alertd.tools import Tools
 from alertd.web.callbacks import ReportSink, add_callbacks
 from alertd.web.feeds import add_feeds
@@ -10,11 +11,11 @@ from alertd.web.health import add_health
 from alertd.web.links import add_own_links
 
 
-def make_public_app(tools: Tools, reports: ReportSink) -> web.Application:
+def make_public_app(tools: Tools, reports: ReportSink, press: Press) -> web.Application:
     """Give the application that everyone may reach; nothing here asks who is asking."""
     app = web.Application()
     harden(app, https=tools.public_url.startswith("https://"))
-    add_feeds(app, tools)
+    add_feeds(app, press)
     add_own_links(app, tools)
     add_callbacks(app, tools, reports)
     add_health(app, tools)

@@ -12,7 +12,7 @@ from alertd.channel import Prepared
 from alertd.core.approval import open_roles
 from alertd.core.errors import AlertdError
 from alertd.core.language import best_language
-from alertd.core.rendition import Kind, Rendition, fill_some, split
+from alertd.core.rendition import BESIDE, Kind, Rendition, fill_some, split
 from alertd.pipeline.contents import TO_OFFICIALS, digest_of
 from alertd.pipeline.filling import at_activation
 from alertd.pipeline.versions import (
@@ -110,7 +110,7 @@ def _prepare(stored: _Stored, key: Key) -> Running:
     prepared: dict[str, dict[str, Prepared]] = {}
     for rendition in rendered:
         own = (rendition.kind, rendition.variant) == (stored.kind, row["variant"])
-        if own and rendition.form != "cap":  # published beside the feed's entry, sent to nobody
+        if own and rendition.form not in BESIDE:
             prepared.setdefault(rendition.channel, {})[rendition.language] = _fill(
                 rendition, stored
             )

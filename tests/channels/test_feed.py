@@ -18,16 +18,18 @@ async def test_sending_publishes_at_once():
 
 
 def test_an_entry_holds_what_a_reader_needs():
-    [composed] = feed.compose(make_texts(feed), make_context())
+    composed, page = feed.compose(make_texts(feed), make_context())
     entry = json.loads(composed.body)
     assert composed.form == "entry"
     assert entry["title"].startswith("Ωδή: title.txt")
     assert entry["summary"].startswith("Ωδή: summary.txt")
     assert entry["identifier"] == "example.org.example.1"
     assert entry["language"] == "el"
-    assert entry["cap_url"] == entry["link"]
+    assert entry["cap_url"] == "https://alerts.example.org/cap/example.org.example.1.xml"
+    assert entry["link"] == "https://alerts.example.org/a/example/el"
+    assert (page.form, page.media_type) == ("page", "text/html; charset=utf-8")
+    assert page.body.decode().startswith("Ωδή: page.html")
     assert entry["sent"] == mark(Slot.SENT)
-    assert entry["published"] == mark(Slot.SENT_RFC822)
 
 
 @pytest.mark.parametrize("kind", [Kind.REQUEST, Kind.NOTICE])

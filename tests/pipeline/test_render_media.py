@@ -230,7 +230,7 @@ def test_the_real_channels_compose_every_message() -> None:
     )
     renderer = make_renderer(channels=channels)
     renditions = [*renderer.version(make_subject()), *to_officials(renderer)]
-    assert {r.form for r in renditions if r.channel == "feed"} == {"entry", "cap"}
+    assert {r.form for r in renditions if r.channel == "feed"} == {"entry", "cap", "page"}
     for rendition in renditions:
         filled = fill(split(rendition.body), SLOTS)
         if rendition.media_type == "application/json":

@@ -28,7 +28,7 @@ from tests.pipeline.rendering import (
 )
 
 SHIPPED = home("templates")
-PYTHON = Path(__file__).parents[2] / "alertd" / "pipeline"
+PYTHON = [Path(__file__).parents[2] / "alertd" / name for name in ("pipeline", "publishing")]
 OPTIONS = {"**.j2": {"newstyle_gettext": "true", "trim_blocks": "true", "lstrip_blocks": "true"}}
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
@@ -46,7 +46,7 @@ def used_messages() -> set[tuple[str | None, str]]:
     """Give context and text of every message that templates and code ask for."""
     found = [
         *extract_from_dir(SHIPPED, [("**.j2", "jinja2")], OPTIONS),
-        *extract_from_dir(PYTHON, [("**.py", "python")]),
+        *(found for folder in PYTHON for found in extract_from_dir(folder, [("**.py", "python")])),
     ]
     return {(context, ids if isinstance(ids, str) else ids[0]) for *_, ids, _, context in found}
 

@@ -15,12 +15,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import Connection, select
 
 from alertd import plugins
+from alertd.anchors import Signer
 from alertd.atlas import load_atlas
 from alertd.channel import Channel, Environment, Report
 from alertd.core.delivery import State
 from alertd.core.regions import Atlas
 from alertd.pipeline import persons
 from alertd.pipeline.render import Renderer
+from alertd.publishing.press import Press
 from alertd.resources import home
 from alertd.rulebook import Rulebook
 from alertd.store import ledger
@@ -153,8 +155,13 @@ async def api(tools: Tools) -> AsyncIterator[TestClient[Any, Any]]:
 
 
 @pytest.fixture
-async def public(tools: Tools, sink: Sink) -> AsyncIterator[TestClient[Any, Any]]:
-    async with TestClient(TestServer(make_public_app(tools, sink))) as client:
+def press(tools: Tools) -> Press:
+    return Press(tools, Signer(bytes(32)))
+
+
+@pytest.fixture
+async def public(tools: Tools, sink: Sink, press: Press) -> AsyncIterator[TestClient[Any, Any]]:
+    async with TestClient(TestServer(make_public_app(tools, sink, press))) as client:
         yield client
 
 

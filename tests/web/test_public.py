@@ -12,13 +12,12 @@ from structlog.testing import capture_logs
 from twilio.request_validator import RequestValidator
 
 from alertd.channel import Report
-from alertd.core.errors import StoreBusy
+from alertd.core.errors import Busy, StoreBusy
 from alertd.ownlinks import own_token
 from alertd.pipeline import recipients
 from alertd.pipeline.recipients import Recipient
 from alertd.tools import CONSOLE, Tools
 from alertd.web import Reports
-from alertd.web.problems import Busy
 from tests.web.conftest import AUTH_TOKEN, PUBLIC_URL, Sink
 from tests.web.test_problems import problem
 
