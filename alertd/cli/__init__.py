@@ -18,6 +18,7 @@ COMMANDS = {
     "status": "alertd.cli.status:status",
     "dead-letters": "alertd.cli.dead_letters:dead_letters",
     "audit": "alertd.cli.audit:audit",
+    "cap": "alertd.cli.cap:cap",
     "backup": "alertd.cli.backup:backup",
     "release": "alertd.cli.backup:release",
 }

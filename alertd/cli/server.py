@@ -5,6 +5,7 @@ import os
 import signal
 import ssl
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,8 @@ import click
 from alertd import log, plugins
 from alertd.app import App
 from alertd.atlas import load_atlas
+from alertd.capprofiles import load_profiles
+from alertd.capsign import load_certificates, make_signer
 from alertd.channel import Environment
 from alertd.cli.common import (
     EX_CONFIG,
@@ -119,6 +122,7 @@ def _problems(settings: Settings, *, channels: bool) -> Iterator[str]:
         except ConfigError as error:
             yield from str(error).splitlines()
     yield from _tls_problems(settings)
+    yield from _cap_problems(settings)
 
 
 def _tls_problems(settings: Settings) -> Iterator[str]:
@@ -132,6 +136,21 @@ def _tls_problems(settings: Settings) -> Iterator[str]:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key)
         except (ssl.SSLError, OSError):
             yield f"tls: {cert} and {key} are no pair of certificate and private key"
+
+
+def _cap_problems(settings: Settings) -> Iterator[str]:
+    signer = make_signer(settings.cap)
+    if signer and signer.trouble(datetime.now(UTC)) and signer.fault:
+        yield f"cap: {signer.fault}"
+    for sender, path in settings.cap.senders.items():
+        try:
+            load_certificates(path)
+        except ConfigError as error:
+            yield f"cap.senders.{sender}: {error}"
+    try:
+        load_profiles(home("config") / "cap-profiles")
+    except ConfigError as error:
+        yield from str(error).splitlines()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
