@@ -204,6 +204,7 @@ class Accepted(View):
 
     id: str
     state: str
+    warnings: list[str] = []  # what its submitter should tell an operator
 
 
 class ApprovalTaken(Accepted):

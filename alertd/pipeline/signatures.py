@@ -104,6 +104,9 @@ async def warnings_of(tools: Tools) -> list[str]:
     if tools.signer is None:
         return []
     trouble = await asyncio.to_thread(tools.signer.trouble, tools.clock())
+    if tools.signer.fault:  # which file it is concerns the operator alone
+        log.critical(SIGNER_FAILED, why=tools.signer.fault)
+        return ["CAP documents of this alert will not be published: signing fails"]
     return [trouble] if trouble else []
 
 

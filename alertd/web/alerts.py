@@ -11,6 +11,7 @@ from alertd.pipeline import edit as editing
 from alertd.pipeline import end as ending
 from alertd.pipeline import submit as submitting
 from alertd.pipeline import update as updating
+from alertd.pipeline.signatures import warnings_of
 from alertd.pipeline.submit import Submitted
 from alertd.pipeline.versions import latest
 from alertd.shapes import Accepted, AlertSummary, AlertView, ApprovalTaken, Page
@@ -41,7 +42,7 @@ async def submit_alert(call: Call[ChildAlert, Draft]) -> Reply:
         draft=call.query.draft,
         idempotency_key=_idempotency_key(call.request.headers.getall("Idempotency-Key", [])),
     )
-    return _accepted(done, Location=f"/api/v1/alerts/{done.alert_id}")
+    return await _accepted(call.tools, done, Location=f"/api/v1/alerts/{done.alert_id}")
 
 
 async def show_alert(call: Call[Nothing, Nothing]) -> Reply:
@@ -54,14 +55,13 @@ async def show_alert(call: Call[Nothing, Nothing]) -> Reply:
 async def edit_alert(call: Call[ChildAlert, Nothing]) -> Reply:
     revision = await _matched(call, required=True)
     done = await editing.edit(call.tools, call.actor, call.alert_id, call.body, revision=revision)
-    return _accepted(done)
+    return await _accepted(call.tools, done)
 
 
 async def submit_draft(call: Call[Nothing, Nothing]) -> Reply:
     revision = await _matched(call, required=False)
-    return _accepted(
-        await editing.submit_draft(call.tools, call.actor, call.alert_id, revision=revision)
-    )
+    done = await editing.submit_draft(call.tools, call.actor, call.alert_id, revision=revision)
+    return await _accepted(call.tools, done)
 
 
 async def approve_alert(call: Call[ApprovalForm, Nothing]) -> Reply:
@@ -97,7 +97,8 @@ async def reject_alert(call: Call[ReasonForm, Nothing]) -> Reply:
 
 
 async def update_alert(call: Call[ChildAlert, Nothing]) -> Reply:
-    return _accepted(await updating.update(call.tools, call.actor, call.alert_id, call.body))
+    done = await updating.update(call.tools, call.actor, call.alert_id, call.body)
+    return await _accepted(call.tools, done)
 
 
 async def end_alert(call: Call[EndForm, Nothing]) -> Reply:
@@ -126,8 +127,9 @@ async def facts_key(tools: Tools, actor: Actor, alert_id: str) -> Key | None:
         return None
 
 
-def _accepted(done: Submitted, **headers: str) -> Reply:
-    return Reply(Accepted(id=done.alert_id, state=done.state), headers)
+async def _accepted(tools: Tools, done: Submitted, **headers: str) -> Reply:
+    warnings = await warnings_of(tools)
+    return Reply(Accepted(id=done.alert_id, state=done.state, warnings=warnings), headers)
 
 
 def _idempotency_key(given: list[str]) -> str | None:
