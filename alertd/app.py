@@ -17,7 +17,7 @@ from sqlalchemy import Connection, inspect, select
 from alertd import plugins
 from alertd.anchors import Signer, targets
 from alertd.atlas import load_atlas
-from alertd.capsign import make_signer
+from alertd.capsign import Senders, make_signer
 from alertd.channel import Environment, Report
 from alertd.clock import Clock, system_clock
 from alertd.core.audit import GENESIS
@@ -108,6 +108,7 @@ class App:
                 sender=settings.sender,
                 end_deadline=timedelta(hours=settings.dispatch.end_deadline_h),
                 signer=make_signer(settings.cap),
+                senders=Senders(settings.cap.senders, settings.cap.unregistered),
             )
             app = cls(settings, tools, Signer(seed))
             if fresh:

@@ -2,10 +2,11 @@
 
 import binascii
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature as WrongIssuer
@@ -105,6 +106,17 @@ class CapSigner:
         except (SignXMLException, ValueError, TypeError, NotVerified) as error:
             raise NotSigned(f"signing failed: {type(error).__name__}") from error
         return signed
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """Who is known to sign its requests in CAP, and what becomes of everybody else's."""
+
+    certificates: Mapping[str, Path]
+    unregistered: Literal["accept", "draft", "refuse"]
+
+
+NOBODY = Senders({}, "draft")
 
 
 def make_signer(cap: Cap) -> CapSigner | None:

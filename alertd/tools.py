@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from alertd.capsign import CapSigner
+from alertd.capsign import NOBODY, CapSigner, Senders
 from alertd.channel import Channel
 from alertd.clock import Clock
 from alertd.core.errors import NotAllowed
@@ -32,6 +32,7 @@ class Tools:
     sender: str  # CAP's
     end_deadline: timedelta  # how long ends, corrections and notices are worth sending
     signer: CapSigner | None = None  # of CAP documents; None: they go out unsigned
+    senders: Senders = NOBODY  # of requests in CAP
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,14 @@ class Claim:
     request: str  # MAC over the whole request
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The CAP document that asked for an alert, and who is known to have signed it."""
+
+    document: str
+    signer: str | None  # SHA-256 of the certificate
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
     """A new alert, ready to be stored."""
@@ -60,6 +68,7 @@ class Intake:
     draft: bool
     actor: Actor
     at: datetime
+    origin: Origin | None
 
 
 async def submit(
@@ -69,6 +78,7 @@ async def submit(
     *,
     draft: bool = False,
     idempotency_key: str | None = None,
+    origin: Origin | None = None,
 ) -> Submitted:
     """Take a new alert in and ask for its approvals; a draft is kept without asking anybody.
 
@@ -94,6 +104,7 @@ async def submit(
             draft=draft,
             actor=actor,
             at=now,
+            origin=origin,
         )
         done = await tools.store.write(_keep, intake, tools.install, claim)
     if done.alert_id != alert_id:  # the same request came twice at the same moment
@@ -185,13 +196,12 @@ def _insert(conn: Connection, intake: Intake) -> Version:
 
 
 def _entry(action: str, intake: Intake) -> Entry:
-    return Entry(
-        intake.actor.label,
-        action,
-        intake.alert_id,
-        said(intake.content, intake.rules, number=1),
-        {"facts": intake.alert.model_dump_json()},
-    )
+    data = said(intake.content, intake.rules, number=1)
+    texts = {"facts": intake.alert.model_dump_json()}
+    if intake.origin is not None:
+        data["cap_signer"] = intake.origin.signer
+        texts["cap"] = intake.origin.document
+    return Entry(intake.actor.label, action, intake.alert_id, data, texts)
 
 
 def said(content: Content, rules: RuleSet, *, number: int) -> dict[str, object]:

@@ -1,25 +1,29 @@
 """An alert's life over HTTP: submit, edit, approve, return, reject, update, end."""
 
+import asyncio
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from alertd import views
 from alertd.core.alert import ChildAlert
+from alertd.core.cap import MEDIA_TYPE, OLD_MEDIA_TYPE, BrokenDocument
 from alertd.core.errors import Conflict, InvalidAlert, NotFound, Problem, StaleVersion
 from alertd.pipeline import approve as approving
 from alertd.pipeline import edit as editing
 from alertd.pipeline import end as ending
 from alertd.pipeline import submit as submitting
 from alertd.pipeline import update as updating
+from alertd.pipeline.caprequest import CapRequest, read_request
 from alertd.pipeline.signatures import warnings_of
-from alertd.pipeline.submit import Submitted
+from alertd.pipeline.submit import Origin, Submitted
 from alertd.pipeline.versions import latest
 from alertd.shapes import Accepted, AlertSummary, AlertView, ApprovalTaken, Page
 from alertd.tools import Actor, Tools
 from alertd.vault import Key
 from alertd.web import auth
 from alertd.web.forms import AlertsQuery, ApprovalForm, Draft, EndForm, Nothing, ReasonForm
-from alertd.web.problems import InvalidRequest, NotIdentical
+from alertd.web.problems import BrokenBody, InvalidRequest, NotIdentical
 from alertd.web.routes import AnyRoute, Call, Header, Reply, Route
 
 _TAG = re.compile(r'"([0-9]{1,9})\.([0-9]{1,9})"')
@@ -35,14 +39,31 @@ async def list_alerts(call: Call[Nothing, AlertsQuery]) -> Reply:
 
 
 async def submit_alert(call: Call[ChildAlert, Draft]) -> Reply:
+    key = _idempotency_key(call.request.headers.getall("Idempotency-Key", []))
+    draft, origin, kept = call.query.draft, None, []
+    if isinstance(asked := call.origin, CapRequest):
+        key = key or asked.key
+        origin = Origin(asked.document, asked.signer)
+        kept = ["kept as a draft: the sender of this CAP is not registered"] if asked.draft else []
     done = await submitting.submit(
         call.tools,
         call.actor,
         call.body,
-        draft=call.query.draft,
-        idempotency_key=_idempotency_key(call.request.headers.getall("Idempotency-Key", [])),
+        draft=draft or bool(kept),
+        idempotency_key=key,
+        origin=origin,
     )
-    return await _accepted(call.tools, done, Location=f"/api/v1/alerts/{done.alert_id}")
+    location = f"/api/v1/alerts/{done.alert_id}"
+    return await _accepted(call.tools, done, warnings=kept, Location=location)
+
+
+async def read_cap(tools: Tools, data: bytes) -> tuple[ChildAlert, CapRequest]:
+    """Read a request in CAP; raises BrokenBody, and what `read_request` raises."""
+    try:
+        asked = await asyncio.to_thread(read_request, data, tools.senders, tools.clock())
+    except BrokenDocument as error:
+        raise BrokenBody(f"the body {error}") from None
+    return asked.alert, asked
 
 
 async def show_alert(call: Call[Nothing, Nothing]) -> Reply:
@@ -127,8 +148,10 @@ async def facts_key(tools: Tools, actor: Actor, alert_id: str) -> Key | None:
         return None
 
 
-async def _accepted(tools: Tools, done: Submitted, **headers: str) -> Reply:
-    warnings = await warnings_of(tools)
+async def _accepted(
+    tools: Tools, done: Submitted, *, warnings: Sequence[str] = (), **headers: str
+) -> Reply:
+    warnings = [*warnings, *await warnings_of(tools)]
     return Reply(Accepted(id=done.alert_id, state=done.state, warnings=warnings), headers)
 
 
@@ -181,6 +204,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         headers=(
             Header("Idempotency-Key", "the same key and body again give the first answer again"),
         ),
+        readers={MEDIA_TYPE: read_cap, OLD_MEDIA_TYPE: read_cap},
         gives=(Header("Location", "where the alert is"),),
         problems=(Conflict,),
     ),

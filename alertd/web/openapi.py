@@ -76,7 +76,10 @@ def _operation(route: AnyRoute, schemas: Schemas) -> dict[str, Any]:
         schema = schemas[route.body, "validation"]
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schema}},
+            "content": {
+                "application/json": {"schema": schema},
+                **{media_type: {"schema": {"type": "string"}} for media_type in route.readers},
+            },
         }
     return operation
 

@@ -17,6 +17,9 @@ from alertd.web.problems import Handler
 Body = TypeVar("Body", bound=BaseModel)
 Query = TypeVar("Query", bound=BaseModel)
 
+Reader = Callable[[Tools, bytes], Awaitable[tuple[Any, object]]]
+"""Reads a body that is no JSON: gives the model, and what else it says."""
+
 # What a path parameter may look like; anything else is an unknown path.
 PARAMETERS: Mapping[str, str] = {
     "id": "[0-9a-z]{1,20}",
@@ -50,6 +53,7 @@ class Call(Generic[Body, Query]):
     request: web.Request
     body: Body
     query: Query
+    origin: object = None  # what a reader of another format tells besides
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
@@ -73,6 +77,7 @@ class Route(Generic[Body, Query]):
     headers: tuple[Header, ...] = ()
     problems: tuple[type[Exception], ...] = ()
     gives: tuple[Header, ...] = ()
+    readers: Mapping[str, Reader] = field(default_factory=dict)  # by media type, beside JSON
 
     @property
     def name(self) -> str:
@@ -106,8 +111,13 @@ def _handler(tools: Tools, route: AnyRoute, body_bytes: int) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         actor = await auth.authorise(tools, request, route.roles)
         query = bodies.read_query(request, route.query)
-        body = await bodies.read_body(request, route.body, body_bytes)
-        reply = await route.run(Call(tools, actor, request, body, query))
+        origin = None
+        if (reader := route.readers.get(request.content_type)) is not None:
+            data = await bodies.read_bytes(request, body_bytes)
+            body, origin = await reader(tools, data)
+        else:
+            body = await bodies.read_body(request, route.body, body_bytes)
+        reply = await route.run(Call(tools, actor, request, body, query, origin))
         return _respond(reply, route.status)
 
     return handle
