@@ -306,6 +306,7 @@ def changed(row: Leased, outcome: Outcome, following: Next, now: int) -> Change:
         reason=following.reason,
         sent_at=now if handed_over else None,
         delivered_at=now if outcome.result is Result.DELIVERED else None,
+        held=row.attempts,
     )
 
 

@@ -42,7 +42,10 @@ class Leased:
 
 @dataclass(slots=True, kw_only=True)
 class Change:
-    """What becomes of one delivery. `state` SENT gives way to a report that it arrived."""
+    """What becomes of one delivery. `state` SENT gives way to a report that it arrived.
+
+    `held` is the fence of one leasing, its count of attempts: taking a lost lease back raises it.
+    """
 
     id: int
     was: State
@@ -55,6 +58,7 @@ class Change:
     reason: str | None = None
     sent_at: int | None = None
     delivered_at: int | None = None
+    held: int | None = None
 
     def row(self) -> list[object]:
         return [
@@ -69,6 +73,7 @@ class Change:
             self.reason,
             self.sent_at,
             self.delivered_at,
+            self.held,
         ]
 
 
@@ -117,7 +122,8 @@ _CHANGE = """
 WITH r AS (
   SELECT {id} AS id, {was} AS was, {state} AS state, {next_at} AS next_at, {attempts} AS attempts,
          {handed_over} AS handed_over, {repeat} AS repeat, {provider_ref} AS provider_ref,
-         {reason} AS reason, {sent_at} AS sent_at, {delivered_at} AS delivered_at
+         {reason} AS reason, {sent_at} AS sent_at, {delivered_at} AS delivered_at,
+         {held} AS held
   FROM {rows}
 )
 UPDATE deliveries SET
@@ -135,6 +141,7 @@ UPDATE deliveries SET
 FROM r
 WHERE deliveries.id = r.id AND deliveries.state = r.was
   AND (:lease = '' OR deliveries.lease = :lease)
+  AND (r.held IS NULL OR deliveries.attempts = r.held)
 RETURNING deliveries.id, deliveries.state
 """
 _CHANGE_FIELDS = {
@@ -149,6 +156,7 @@ _CHANGE_FIELDS = {
     "reason": "text",
     "sent_at": "int",
     "delivered_at": "int",
+    "held": "int",
 }
 
 _ATTEMPTS = """

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Self
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, func, make_url, select
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from alertd.core.errors import StoreBusy
@@ -19,7 +21,23 @@ from alertd.store.store import P, T, Topics, Work, take_topics
 
 CHANNEL = "alertd"
 POOL = 8
+CONNECT_S = 10
 KEEPALIVE_S = 10  # a dead LISTEN connection says nothing: ask it
+# A node that hangs in the middle of a transaction must not keep its locks from the others
+# for long. In the middle of a message it counts as busy, so idling is not all to be bounded.
+_SESSION = {
+    "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "4s",  # less than the shortest lease
+    "statement_timeout": "20s",
+    "lock_timeout": "10s",
+}
+_UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 log = structlog.get_logger()
 
@@ -35,18 +53,16 @@ class PostgresStore:
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        parsed = make_url(url)
         engine = create_async_engine(
-            parsed.set(drivername="postgresql+asyncpg"),
+            "postgresql+asyncpg://",
+            async_creator=partial(_connect, url),
             pool_size=POOL,
             max_overflow=POOL,
             pool_timeout=10,
             pool_pre_ping=True,
             hide_parameters=True,  # a row may hold an address
-            connect_args={"command_timeout": 60, "server_settings": {"timezone": "UTC"}},
         )
-        dsn = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
-        return cls(engine, dsn)
+        return cls(engine, url)
 
     async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
@@ -55,7 +71,7 @@ class PostgresStore:
                     lambda sync: _run_and_notify(sync, lambda conn: work(conn, *args, **kwargs))
                 )
         except Exception as error:
-            raise _busy(error) from error
+            raise await self._understood(error) from error
         self._topics.wake(topics)  # this process need not wait for the notification
         return result
 
@@ -65,13 +81,20 @@ class PostgresStore:
                 conn = await plain.execution_options(isolation_level="REPEATABLE READ")
                 return await conn.run_sync(work, *args, **kwargs)
         except Exception as error:
-            raise _busy(error) from error
+            raise await self._understood(error) from error
+
+    async def _understood(self, error: Exception) -> Exception:
+        """Give what `error` means; leaves a server that has become a standby."""
+        meaning = _busy(error)
+        if isinstance(meaning, StandbyAnswers):
+            await self._engine.dispose()
+        return meaning
 
     def listen(self, topic: str, *, watch: bool = False) -> asyncio.Event:
         return self._topics.listen(topic, watch=watch)
 
     async def migrate(self) -> None:
-        await self.write(upgrade)
+        await self.write(_upgrade)
 
     async def close(self) -> None:
         self._listener.cancel()
@@ -83,12 +106,12 @@ class PostgresStore:
         while True:
             try:
                 await self._listen_once()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except (*_UNREACHABLE, StoreBusy) as error:
                 log.warning("store.listen_lost", error=type(error).__name__)
             await asyncio.sleep(1)
 
     async def _listen_once(self) -> None:
-        connection = await asyncpg.connect(self._dsn, timeout=10)
+        connection = await _connect(self._dsn)
         try:
             await connection.add_listener(CHANNEL, lambda *call: self._topics.wake({call[3]}))
             self._topics.wake_all()  # whatever was said while nobody listened
@@ -97,6 +120,13 @@ class PostgresStore:
                 await connection.fetchval("SELECT 1", timeout=5)
         finally:
             connection.terminate()
+
+
+def _upgrade(conn: Connection) -> None:
+    """Take as long as it takes: another node may be at it, and the tables may be large."""
+    for name in ("statement_timeout", "lock_timeout"):
+        conn.execute(text(f"SET LOCAL {name} = 0"))
+    upgrade(conn)
 
 
 def _run_and_notify(conn: Connection, work: Callable[[Connection], T]) -> tuple[T, set[str]]:
@@ -108,17 +138,38 @@ def _run_and_notify(conn: Connection, work: Callable[[Connection], T]) -> tuple[
     return result, topics
 
 
+async def _connect(url: str) -> asyncpg.Connection:
+    """Connect to the first of the URL's hosts that takes writes; raises StoreBusy."""
+    try:
+        return await asyncpg.connect(
+            url,
+            timeout=CONNECT_S,
+            command_timeout=60,
+            server_settings=_SESSION,
+            target_session_attrs=None if "target_session_attrs=" in url else "primary",
+        )
+    except _UNREACHABLE as error:
+        raise StoreBusy(f"the database is out of reach ({type(error).__name__})") from error
+
+
+class StandbyAnswers(StoreBusy):
+    """The database is read-only: a standby answers."""
+
+
 def _busy(error: Exception) -> Exception:
     """Give StoreBusy for whatever may pass: no connection, overload, deadlock, failover."""
-    if isinstance(error, OSError | TimeoutError):
-        return StoreBusy(f"the database is out of reach ({type(error).__name__})")
+    if isinstance(error, PoolTimeout):
+        return StoreBusy("every connection to the database is in use")
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
-        # 08 connection, 40 rollback, 53 resources, 55 locks, 57 shutdown, 25006 read-only standby
-        if error.connection_invalidated or state[:2] in {"08", "40", "53", "55", "57"}:
-            return StoreBusy(f"the database is out of reach ({state or 'connection lost'})")
         if state == "25006":
-            return StoreBusy("the database is read-only: a standby answers")
+            return StandbyAnswers(StandbyAnswers.__doc__)
+        # 08 connection, 25P03 idled, 40 rollback, 53 resources, 55 locks, 57 shutdown
+        passes = state == "25P03" or state[:2] in {"08", "40", "53", "55", "57"}
+        if error.connection_invalidated or passes:
+            return StoreBusy(f"the database is out of reach ({state or 'connection lost'})")
+    elif isinstance(error, _UNREACHABLE):
+        return StoreBusy(f"the database is out of reach ({type(error).__name__})")
     return error
 
 
@@ -129,6 +180,7 @@ SQL = {
     "alone": "pg_try_advisory_xact_lock(hashtextextended(:name, 0))",
     "false": "FALSE",
     "channels": "(SELECT value FROM jsonb_array_elements_text(CAST(:names AS jsonb)) AS t(value))",
+    "classes": "(SELECT value FROM jsonb_array_elements_text(CAST(:classes AS jsonb)) AS t(value))",
     "ids": "(SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)) AS t(value))",
     "rows": "jsonb_array_elements(CAST(:rows AS jsonb)) AS t(value)",
     "int": "(value->>{n})::bigint",

@@ -14,8 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import Connection, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection
 
 from alertd.core.errors import ConfigError
 
@@ -108,10 +107,8 @@ async def open_store(url: str) -> AsyncIterator[Store]:
         "sqlite": SqliteStore,
         "postgresql": PostgresStore,
     }
-    try:
-        kind = kinds[make_url(url).get_backend_name()]
-    except (ArgumentError, KeyError):
-        raise ConfigError("database.url: give sqlite:///PATH or postgresql://...") from None
+    if (kind := kinds.get(url.partition("://")[0])) is None:
+        raise ConfigError("database.url: give sqlite:///PATH or postgresql://...")
     store = await kind.open(url)
     try:
         yield store

@@ -44,6 +44,7 @@ POLL_S = 1.0  # a wake-up may be lost
 GROUP_S = 0.02  # how long the last outcomes of a burst wait for company
 STORE_PAUSE_S = 1.0  # between tries while the database is away
 BUSY_LANE_S = 1  # how long what a full lane cannot take is put off
+MANY_LANES = 10_000  # whose windows are remembered
 BLOCKED_S = 60  # how long a dispatch whose bytes were not approved is put off
 
 
@@ -79,6 +80,7 @@ class DeliveryWorker:
         self._policy = UncertainPolicy.RETRY if channel.idempotent else UncertainPolicy.RESEND
         self._ready: deque[InHand] = deque()
         self._busy: Counter[str] = Counter()  # in flight per lane
+        self._windows: dict[str, int] = {}  # places per lane: one, doubled by each success
         self._parked: dict[str, deque[InHand]] = {}  # wait for a place in their lane
         self._in_flight = 0
         self._outcomes: list[Settled] = []
@@ -121,7 +123,7 @@ class DeliveryWorker:
 
     def _room(self) -> int:
         """Give how many more to lease: none until half of the batch is through."""
-        held = len(self._ready) + self._in_flight + sum(map(len, self._parked.values()))
+        held = len(self._ready) + self._in_flight + self._waiting()
         room = max(self._limits.batch, 2 * self._pace.concurrency) - held
         return room if room >= self._limits.batch // 2 else 0
 
@@ -219,9 +221,10 @@ class DeliveryWorker:
             finally:
                 self._in_flight -= 1
                 self._busy[lane] -= 1
-                self._unpark(lane)
             if settled is not None:
+                self._learn(lane, settled.result)
                 self._outcomes.append(settled)
+            await self._unpark(lane)
             if len(self._outcomes) >= self._limits.batch // 2 or not self._ready:
                 self._turn.set()
 
@@ -232,7 +235,7 @@ class DeliveryWorker:
                     await self._more.wait_for(lambda: bool(self._ready))
             hand = self._ready.popleft()
             lane = hand.leased.lane
-            if self._busy[lane] < self._pace.per_lane:
+            if self._busy[lane] < self._window(lane):
                 self._busy[lane] += 1
                 self._in_flight += 1
                 return hand
@@ -241,16 +244,36 @@ class DeliveryWorker:
     def _park(self, hand: InHand) -> None:
         """Let it wait for its lane; what would only fill our hands goes back to the queue."""
         parked = self._parked.setdefault(hand.leased.lane, deque())
-        if len(parked) < self._pace.per_lane:
+        if not parked or self._waiting() < self._limits.batch // 4:
             parked.append(hand)
         else:
             self._return([hand], after_s=BUSY_LANE_S)
 
-    def _unpark(self, lane: str) -> None:
+    def _waiting(self) -> int:
+        return sum(map(len, self._parked.values()))
+
+    def _window(self, lane: str) -> int:
+        """Give a lane's places: endpoints that hang must not hold every place together."""
+        alone = lane == self._channel.name  # nobody else is kept from sending
+        return self._pace.per_lane if alone else self._windows.get(lane, 1)
+
+    def _learn(self, lane: str, result: Result) -> None:
+        if result in (Result.UNSENT, Result.UNCERTAIN):
+            self._windows.pop(lane, None)
+        elif result in (Result.SENT, Result.DELIVERED):
+            if len(self._windows) > MANY_LANES:
+                self._windows.clear()
+            self._windows[lane] = min(2 * self._window(lane), self._pace.per_lane)
+
+    async def _unpark(self, lane: str) -> None:
+        """Fill the lane's free places from what waits for them."""
         if parked := self._parked.get(lane):
-            self._ready.appendleft(parked.popleft())
+            free = min(self._window(lane) - self._busy[lane], len(parked))
+            self._ready.extendleft([parked.popleft() for _ in range(free)][::-1])
             if not parked:
                 del self._parked[lane]
+            async with self._more:
+                self._more.notify(free)
         elif not self._busy[lane]:
             del self._busy[lane]
 

@@ -24,11 +24,17 @@ from alertd.core.delivery import (
     decide,
 )
 from alertd.core.errors import Conflict, Reason
-from alertd.core.lifecycle import FINAL as CLOSED
 from alertd.core.lifecycle import Move, VersionState, move
 
 START = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
+CLOSED = {
+    VersionState.SUPERSEDED,
+    VersionState.ENDED,
+    VersionState.CANCELLED,
+    VersionState.EXPIRED,
+    VersionState.REJECTED,
+}
 MOVES = (Move.ACTIVATE, Move.SUPERSEDE, Move.END, Move.CORRECT, Move.EXPIRE, Move.REJECT)
 FAILURES = (Reason.TIMEOUT, Reason.DROPPED, Reason.SERVER_ERROR, Reason.THROTTLED, Reason.DEFECT)
 ANSWERS = st.one_of(

@@ -66,6 +66,7 @@ async def account(town: Town, bound: int) -> Account:
     lines = {channel: town.sinks.lines(channel) for channel in CHANNELS}
     result.faults += _missing_rows(town, rows)
     result.faults += await town.tools.store.read(_miscounted)
+    result.faults += await town.tools.store.read(_counted_twice)
     seen = {channel: Counter(line.id for line in found) for channel, found in lines.items()}
     for row in rows:
         arrived = seen[row.channel][row.ref]
@@ -162,12 +163,14 @@ def _disagreements(row: Row, arrived: int) -> Iterator[str]:
 
 
 def _unmarked(lines: list[Line]) -> Iterator[str]:
-    """Whatever comes again says so itself, where the medium has a place for it."""
-    before: set[str] = set()
-    for line in lines:
-        if line.id in before and line.repeat is False:
-            yield f"{line.id}: came again without a mark"
-        before.add(line.id)
+    """Of all copies one at most looks like the first, where the medium has a place for a mark.
+
+    It need not come first: a process that slept may let go of it after its repeat.
+    """
+    plain = Counter(line.id for line in lines if line.repeat is False)
+    yield from (
+        f"{id_}: came {count} times without a mark" for id_, count in plain.items() if count > 1
+    )
 
 
 def _strangers(lines: list[Line], known: dict[str, str]) -> Iterator[str]:
@@ -195,4 +198,18 @@ def _miscounted(conn: Connection) -> list[str]:
         f"dispatch {where}: counted {counted.get(where, 0)}, there are {rows[where]}"
         for where in sorted(counted.keys() | rows.keys())
         if counted.get(where, 0) != rows[where]
+    ]
+
+
+def _counted_twice(conn: Connection) -> list[str]:
+    """Give the attempts that two processes wrote: one of them came too late, and was let in."""
+    query = (
+        select(attempts.c.delivery_id, attempts.c.number, func.count().label("count"))
+        .where(attempts.c.number > 0)
+        .group_by(attempts.c.delivery_id, attempts.c.number)
+        .having(func.count() > 1)
+    )
+    return [
+        f"delivery {row.delivery_id}: attempt {row.number} was written {row.count} times"
+        for row in conn.execute(query)
     ]

@@ -92,7 +92,7 @@ class Postgres:
         await self._ready()
 
     async def promote(self) -> None:
-        await self._run("pg_ctl", "promote", "-w")
+        await self._run("pg_ctl", "-w", "promote")
 
     async def restart(self, how: signal.Signals) -> None:
         """Stop as `how` says (SIGINT: fast, SIGQUIT: immediate, SIGKILL) and start again."""

@@ -41,18 +41,21 @@ class Cable:
         for pump in self._pumps:
             pump.cancel()
         await asyncio.gather(*self._pumps, return_exceptions=True)
+        await asyncio.sleep(0)  # for what was aborted to be closed
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._pumps.add(task)
         task.add_done_callback(self._pumps.discard)
-        await self._whole.wait()
-        try:
-            there, back = await asyncio.open_connection(*self._to)
-        except OSError:
-            writer.close()
-            return
+        # Cancelled only when the test is over: the server would complain about it.
+        with suppress(OSError, asyncio.CancelledError):
+            await self._whole.wait()
+            await self._join(reader, writer)
+        writer.transport.abort()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(*self._to)
         ways = [
             asyncio.create_task(self._pump(reader, back)),
             asyncio.create_task(self._pump(there, writer)),
@@ -62,9 +65,8 @@ class Cable:
         finally:
             for way in ways:
                 way.cancel()
+            back.transport.abort()
             await asyncio.gather(*ways, return_exceptions=True)
-            for end in (writer, back):
-                end.close()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

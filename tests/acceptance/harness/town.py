@@ -149,9 +149,15 @@ class Town:
         return await self.tools.store.read(_counts)
 
     async def settled(self, timeout_s: float = 60) -> None:
-        async with asyncio.timeout(timeout_s):
-            while await self.waiting():  # noqa: ASYNC110 - other processes do it
-                await asyncio.sleep(0.1)
+        """Return once nothing waits; raises AssertionError that tells what still does."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while await self.waiting():  # noqa: ASYNC110 - other processes do it
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            open_ = await self.tools.store.read(pending)
+            counts = dict(await self.counts())
+            raise AssertionError(f"after {timeout_s} s: {counts}, expanding {open_}") from None
 
 
 @asynccontextmanager
