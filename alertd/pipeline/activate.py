@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, select
 
 from alertd.core.cap import date_time, message_identifier
 from alertd.core.lifecycle import Move
@@ -74,20 +74,22 @@ def dispatch(
 def references(conn: Connection, version: Version, *, sender: str, at: datetime) -> str:
     """Give CAP's `sender,identifier,sent` of all earlier messages that are not yet expired.
 
-    Those of the version itself count even when it expires this moment.
+    Those of the version itself count even when it expires this moment; where all have expired,
+    the last one is named all the same, for an update has to follow something.
     """
     zone = ZoneInfo(version.rules.authority_timezone)
     query = (
-        select(dispatches.c.identifier, dispatches.c.sent_at)
+        select(dispatches)
         .where(
             dispatches.c.alert_id == version.alert_id,
             dispatches.c.kind.in_(PUBLIC),
             dispatches.c.occurrence == 0,
-            or_(dispatches.c.deadline_at > at, dispatches.c.version_id == version.id),
         )
         .order_by(dispatches.c.sent_at, dispatches.c.id)
     )
+    earlier = conn.execute(query).all()
+    standing = [row for row in earlier if row.deadline_at > at or row.version_id == version.id]
     return " ".join(
-        f"{sender},{identifier},{date_time(sent_at.astimezone(zone))}"
-        for identifier, sent_at in conn.execute(query)
+        f"{sender},{row.identifier},{date_time(row.sent_at.astimezone(zone))}"
+        for row in standing or earlier[-1:]
     )

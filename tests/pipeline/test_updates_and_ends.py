@@ -198,6 +198,17 @@ async def test_an_end_closes_an_update_that_still_waits(office: Office) -> None:
     assert await states(office, alert_id) == ["ended", "rejected"]
 
 
+async def test_an_update_long_after_the_end_still_names_what_it_follows(office: Office) -> None:
+    alert_id = await office.activate()
+    await ended(office, alert_id)
+    office.clock.tick(hours=30)
+    await updated(office, alert_id)
+    for role in UPDATE_ROLES:
+        await office.approve(alert_id, role)
+    [following] = await office.dispatches(alert_id, "update")
+    assert following.references == f"{SENDER},example.{alert_id}.1.end,2026-11-24T04:00:00+02:00"
+
+
 async def test_a_wrong_end_is_undone_by_a_new_version(office: Office) -> None:
     alert_id = await office.activate()
     office.clock.tick(hours=1)
