@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import errno
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Self
 from urllib.parse import urlsplit
@@ -27,9 +28,11 @@ from alertd.pipeline.hold import Witness, begin_witness, hold_old_copy
 from alertd.pipeline.purge import retain
 from alertd.pipeline.render import Renderer
 from alertd.pipeline.reports import settle_reports
-from alertd.publishing.press import Press
 from alertd.pipeline.rule_sets import register_all
 from alertd.pipeline.signatures import sign_due, watch_signer
+from alertd.publishing.mirror import Mirror
+from alertd.publishing.press import Press
+from alertd.publishing.purges import Purges
 from alertd.resources import home
 from alertd.rulebook import Rulebook
 from alertd.settings import Listener, Settings
@@ -45,6 +48,7 @@ from alertd.workers.advance import AdvanceWorker
 from alertd.workers.anchor import Anchoring
 from alertd.workers.delivery import DeliveryWorker, Limits
 from alertd.workers.guard import end, guard
+from alertd.workers.mirror import MirrorWorker
 from alertd.workers.running import RunningDispatches
 from alertd.workers.schedule import Duty, duties, schedule
 
@@ -65,7 +69,10 @@ class App:
         self.tools = tools
         self.node = new_id(tools.clock())
         self._signer = signer
-        self.press = Press(tools, signer)
+        self.press = Press(tools, signer, settings.state.heartbeat_s)
+        self.mirror = _mirror(settings, tools, self.press)
+        if self.mirror is not None:
+            self.tools = replace(tools, withdraw=self.mirror.withdraw)
         self._early: set[asyncio.Task[None]] = set()
         self._verified = GENESIS  # the chain's end as it was last witnessed
         self.ports: dict[str, int] = {}  # what is bound, by listener
@@ -116,9 +123,10 @@ class App:
             app._verified = await hold_old_copy(tools, app.node)
             yield app
 
-    async def serve(self, stop: asyncio.Event) -> None:
+    async def serve(self, stop: asyncio.Event, *, public: bool = True) -> None:
         """Serve and dispatch until `stop` is set, then drain within the deadline.
 
+        Without `public`, another process serves that listener: see `publish`.
         Raises ConfigError when a port is taken, or a rule set was changed under its version.
         """
         await register_all(self.tools)
@@ -128,8 +136,11 @@ class App:
             anchoring = self._anchoring()
             background = [guard(reports.run(), "reports"), guard(anchoring.follow(), "anchor")]
             stack.push_async_callback(end, *background)
-            await self._listen(stack, reports)
+            await self._listen(stack, self._doors(reports, public=public))
             await stack.enter_async_context(self._sending())
+            if self.mirror is not None:
+                mirroring = MirrorWorker(self.tools.store, self.press, self.mirror)
+                stack.push_async_callback(end, guard(mirroring.run(), "mirror"))
             todo = duties(self.tools, self.node)
             todo.append(Duty("anchor", self.settings.anchors.interval_s, anchoring.write))
             days = self.settings.retention.closed_days
@@ -148,6 +159,16 @@ class App:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await anchoring.write()
+
+    async def publish(self, stop: asyncio.Event) -> None:
+        """Only serve the public listener, beside a process that sends, until `stop` is set."""
+        async with AsyncExitStack() as stack:
+            reports = Reports(self._settle_reports)
+            stack.push_async_callback(end, guard(reports.run(), "reports"))
+            await self._listen(stack, {"public": make_public_app(self.tools, reports, self.press)})
+            log.info("alertd.publishing", node=self.node, **self.ports)
+            self.ready.set()
+            await stop.wait()
 
     async def work(self, stop: asyncio.Event) -> None:
         """Only send, beside a process that serves, until `stop` is set."""
@@ -196,14 +217,16 @@ class App:
         await asyncio.sleep(EARLY_REPORT_S)
         await self._settle_reports(reports)
 
-    async def _listen(self, stack: AsyncExitStack, reports: Reports) -> None:
-        settings = self.settings
-        api = make_api_app(self.tools, body_bytes=settings.limits.body_bytes)
-        context = _tls(settings)
-        for name, app, listener in (
-            ("api", api, settings.api),
-            ("public", make_public_app(self.tools, reports, self.press), settings.public),
-        ):
+    def _doors(self, reports: Reports, *, public: bool) -> dict[str, web.Application]:
+        doors = {"api": make_api_app(self.tools, body_bytes=self.settings.limits.body_bytes)}
+        if public:
+            doors["public"] = make_public_app(self.tools, reports, self.press)
+        return doors
+
+    async def _listen(self, stack: AsyncExitStack, doors: Mapping[str, web.Application]) -> None:
+        context = _tls(self.settings)
+        for name, app in doors.items():
+            listener: Listener = getattr(self.settings, name)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
@@ -237,6 +260,18 @@ async def _bind(
         ) from None
     port: int = runner.addresses[0][1]
     return port
+
+
+def _mirror(settings: Settings, tools: Tools, press: Press) -> Mirror | None:
+    if settings.mirror.folder is None:
+        return None
+    hook = settings.mirror.purge_hook
+    purges = Purges(
+        str(hook) if hook else None,
+        settings.data_dir / "mirror-purges.json",
+        public_url=settings.public_url,
+    )
+    return Mirror(tools, press, settings.mirror.folder, purges)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

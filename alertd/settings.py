@@ -139,6 +139,29 @@ class Cap(Section):
     )
 
 
+class State(Section):
+    """The signed manifest of what is in force, /state.json."""
+
+    heartbeat_s: int = Field(
+        ge=5, le=3600, description="Seconds after which it is signed anew although nothing changed."
+    )
+
+
+class Mirror(Section):
+    """The public documents as files, for a web server or CDN that serves them without alertd."""
+
+    folder: Path | None = Field(
+        default=None,
+        description="Folder that feeds, pages, CAP documents and the manifest are written to.",
+        examples=["/srv/www/alerts"],
+    )
+    purge_hook: AnyHttpUrl | None = Field(
+        default=None,
+        description="URL that gets the paths that changed, as JSON, for a CDN to drop its copies.",
+        examples=["https://cdn.example.org/purge"],
+    )
+
+
 class Outbound(Section):
     allow_addresses: tuple[IPvAnyNetwork, ...] = Field(
         description="Networks that webhooks may reach although they are private or loopback.",
@@ -224,6 +247,8 @@ class Settings(Section):
     anchors: Anchors
     api: Listener
     public: Listener
+    state: State
+    mirror: Mirror
     tls: Tls
     cap: Cap
     outbound: Outbound

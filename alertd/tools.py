@@ -1,6 +1,7 @@
 """What every stage works with, and who asks for it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +14,13 @@ from alertd.pipeline.render import Renderer
 from alertd.rulebook import Rulebook
 from alertd.store.store import Store
 from alertd.vault import Vault
+
+Withdraw = Callable[[str], AbstractAsyncContextManager[None]]
+"""Takes the files that name a child out of the mirror while an alert is being ended."""
+
+
+def no_mirror(_alert_id: str) -> AbstractAsyncContextManager[None]:
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +39,7 @@ class Tools:
     install: str  # first part of every identifier
     sender: str  # CAP's
     end_deadline: timedelta  # how long ends, corrections and notices are worth sending
+    withdraw: Withdraw = no_mirror
     signer: CapSigner | None = None  # of CAP documents; None: they go out unsigned
     senders: Senders = NOBODY  # of requests in CAP
 

@@ -8,6 +8,7 @@ from alertd.cli.common import Commands, Session
 
 COMMANDS = {
     "serve": "alertd.cli.server:serve",
+    "public": "alertd.cli.server:public",
     "check": "alertd.cli.server:check",
     "demo": "alertd.cli.demo:demo",
     "token": "alertd.cli.people:token",

@@ -40,28 +40,47 @@ STOP_S = 5.0  # beyond draining, for closing up
 
 @click.command()
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that send, on this machine.")
+@click.option("--no-public", is_flag=True, help="Leave the public listener to `alertd public`.")
 @pass_session
-def serve(session: Session, workers: int | None) -> None:
+def serve(session: Session, workers: int | None, *, no_public: bool) -> None:
     """Run the daemon until SIGTERM or Ctrl-C."""
     settings = session.settings()
     if workers is not None:
         dispatch = settings.dispatch.model_copy(update={"workers": workers})
         settings = settings.model_copy(update={"dispatch": dispatch})
-    _run(_serve, settings)
+    _run(partial(_serve, public=not no_public), settings)
 
 
-async def _serve(settings: Settings) -> None:
+@click.command()
+@pass_session
+def public(session: Session) -> None:
+    """Serve feeds, pages and callbacks alone, beside `serve --no-public`."""
+    _run(_publish, session.settings())
+
+
+async def _publish(settings: Settings) -> None:
+    stop = _told_to_stop()
+    async with App.open(settings) as app:
+        await app.publish(stop)
+
+
+def _told_to_stop() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _serve(settings: Settings, *, public: bool) -> None:
+    stop = _told_to_stop()
     dispatch = settings.dispatch
     patience_s = dispatch.drain_s + STOP_S
     async with (
         App.open(settings) as app,  # first, for it makes secrets and brings the schema up to date
         helped_by(dispatch.workers - 1, partial(send_along, settings), patience_s),
     ):
-        await app.serve(stop)
+        await app.serve(stop, public=public)
 
 
 def send_along(settings: Settings) -> None:

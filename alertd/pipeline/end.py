@@ -65,7 +65,8 @@ async def end(
         deadline_at=now + tools.end_deadline,
         at=now,
     )
-    state = await tools.store.write(_end, alert_id, ending)
+    async with tools.withdraw(alert_id):  # nobody is told before the files are gone
+        state = await tools.store.write(_end, alert_id, ending)
     log.info(_ACTIONS[ending.move], alert_id=alert_id, reason=reason.name, person=actor.person_id)
     return state
 

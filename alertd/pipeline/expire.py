@@ -44,7 +44,9 @@ async def expire(tools: Tools) -> int:
             deadline_at=now + tools.end_deadline,
             at=now,
         )
-        if await tools.store.write(_expire, version, expiry):
+        async with tools.withdraw(version.alert_id):
+            done_now = await tools.store.write(_expire, version, expiry)
+        if done_now:
             log.info("alert.expired", alert_id=version.alert_id, version=version.number)
             done += 1
     return done

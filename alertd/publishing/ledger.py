@@ -87,8 +87,8 @@ def read_sequence(conn: Connection, now: datetime) -> int:
     """Give the number that grows whenever a public document changes: cheap, asked all the time.
 
     It counts what can only become more: public dispatches, those that are over, feed deliveries
-    done, alerts purged, CAP documents signed. Nothing before the activation moves it. Raises Busy while a restored
-    ledger is held: it may show children who were found since.
+    done, alerts purged, CAP documents signed. Nothing before the activation moves it. Raises
+    Busy while a restored ledger is held: it may show children who were found since.
     """
     if is_held(conn):
         raise Busy("this install was restored and waits for its operator")
@@ -142,12 +142,18 @@ def read_cap(conn: Connection, identifier: str) -> Published:
     return found[0]
 
 
-def read_known(conn: Connection) -> list[str]:
-    """Give every alert that was ever public."""
-    done = select(dispatches.c.alert_id).where(
-        dispatches.c.kind.in_(PUBLIC), _is_delivered(languages=False)
+def read_documents(conn: Connection) -> dict[str, list[str]]:
+    """Give every alert that was ever public, with the identifiers of its CAP documents."""
+    query = (
+        select(dispatches.c.alert_id, dispatches.c.identifier)
+        .where(dispatches.c.kind.in_(PUBLIC), dispatches.c.occurrence == 0)
+        .where(_is_delivered(languages=False))
+        .order_by(dispatches.c.id)
     )
-    return list(conn.scalars(done.distinct().order_by(dispatches.c.alert_id)))
+    found: dict[str, list[str]] = {}
+    for alert_id, identifier in conn.execute(query):
+        found.setdefault(alert_id, []).append(identifier)
+    return found
 
 
 def _select_published(form: str, *, languages: bool) -> Select[Any]:
