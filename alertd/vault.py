@@ -45,7 +45,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from alertd.core.errors import ConfigError, NotFound, StoreBusy, StoreError
+from alertd.core.errors import ConfigError, DiskFull, NotFound, StoreBusy, StoreError
 
 T = TypeVar("T")
 
@@ -272,6 +272,8 @@ class _Sqlite:
             with self._engine.begin() as conn:
                 return work(conn)
         except DBAPIError as error:
+            if getattr(error.orig, "sqlite_errorname", "") in DiskFull.CODES:
+                raise DiskFull(DiskFull.__doc__) from error
             raise StoreBusy("the key database cannot be used") from error
 
     async def close(self) -> None:

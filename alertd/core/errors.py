@@ -153,6 +153,12 @@ class StoreBusy(StoreError):
     """The database is away or overloaded for the moment."""
 
 
+class DiskFull(StoreBusy):
+    """The disk takes nothing more: what is under way waits, nothing new is taken in."""
+
+    CODES = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "53100")
+
+
 class LeaseLost(StoreError):
     """The lease ran out and someone else has the work."""
 

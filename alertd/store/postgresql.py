@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from alertd.core.errors import StoreBusy
+from alertd.core.errors import DiskFull, StoreBusy
 from alertd.store.migrate import upgrade
 from alertd.store.store import P, T, Topics, Work, take_topics
 
@@ -164,6 +164,8 @@ def _busy(error: Exception) -> Exception:
         state = getattr(error.orig, "sqlstate", None) or ""
         if state == "25006":
             return StandbyAnswers(StandbyAnswers.__doc__)
+        if state in DiskFull.CODES:
+            return DiskFull(DiskFull.__doc__)
         # 08 connection, 25P03 idled, 40 rollback, 53 resources, 55 locks, 57 shutdown
         passes = state == "25P03" or state[:2] in {"08", "40", "53", "55", "57"}
         if error.connection_invalidated or passes:

@@ -14,7 +14,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from alertd.core.errors import ConfigError, StoreBusy
+from alertd.core.errors import ConfigError, DiskFull, StoreBusy
 from alertd.store.migrate import upgrade
 from alertd.store.store import P, T, Topics, Work, take_topics
 
@@ -165,6 +165,8 @@ def _discard(conn: Connection) -> None:
 def _busy(error: Exception) -> Exception:
     if isinstance(error, OperationalError):
         code = getattr(error.orig, "sqlite_errorname", "")
+        if code in DiskFull.CODES:
+            return DiskFull(DiskFull.__doc__)
         if code.startswith(("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN")):
             busy = StoreBusy(f"the database cannot be written now ({code})")
             busy.__cause__ = error

@@ -13,6 +13,7 @@ from alertd.core.errors import (
     AlertdError,
     Busy,
     Conflict,
+    DiskFull,
     Gone,
     InvalidAlert,
     NotAllowed,
@@ -92,6 +93,9 @@ KINDS: Mapping[type[Exception], Kind] = {
     ),
     Busy: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "Try again in a few seconds"),
     StoreBusy: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "Try again in a few seconds"),
+    DiskFull: Kind(
+        HTTPStatus.INSUFFICIENT_STORAGE, "disk-full", "The disk is full: call the operator"
+    ),
 }
 WRONG_METHOD = Kind(HTTPStatus.METHOD_NOT_ALLOWED, "wrong-method", "This path takes other methods")
 DEFECT = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "defect", "Something went wrong on our side")
