@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -25,6 +25,7 @@ __all__ = [
     "Receipt",
     "Report",
     "Slot",
+    "Tested",
 ]
 
 
@@ -146,6 +147,20 @@ class Callbacks(Protocol):
 
     def report(self, url: str, headers: Mapping[str, str], body: bytes) -> Report | None:
         """Read one provider callback; raises NotAllowed when its signature does not hold."""
+        ...
+
+
+@runtime_checkable
+class Tested(Protocol):
+    """A channel that can tell whether its peer would take a message now."""
+
+    name: ClassVar[str]
+
+    async def test_link(self, now: datetime) -> str | None:
+        """Ask the peer, and give its answer's code; None when there is nobody to ask.
+
+        Nothing is sent to any recipient. Raises a SendError.
+        """
         ...
 
 

@@ -68,8 +68,15 @@ class Courier:
         self._multi: pycurl.AsyncCurlMulti | None = None
         self._idle: list[_Exchange] = []
 
+    async def get(self, url: str, headers: Sequence[str] = ()) -> Answer:
+        """Fetch what is there; raises Unsent, Uncertain or Undeliverable."""
+        return await self._send(url, headers, None)
+
     async def post(self, url: str, headers: Sequence[str], body: bytes) -> Answer:
         """Send one request and give its answer; raises Unsent, Uncertain or Undeliverable."""
+        return await self._send(url, headers, body)
+
+    async def _send(self, url: str, headers: Sequence[str], body: bytes | None) -> Answer:
         if self._multi is None:
             raise RuntimeError("the courier is not open")
         exchange = self._idle.pop() if self._idle else _Exchange(self._guard, self._bounds_ms)
@@ -103,7 +110,6 @@ class _Exchange:
         self._guard = guard
         self._curl = curl = pycurl.Curl()
         for option, value in {
-            pycurl.POST: 1,
             pycurl.NOSIGNAL: 1,
             pycurl.NOPROXY: "*",
             pycurl.PATH_AS_IS: 1,
@@ -123,9 +129,9 @@ class _Exchange:
             curl.setopt(option, value)
 
     async def run(
-        self, multi: pycurl.AsyncCurlMulti, url: str, headers: list[str], body: bytes
+        self, multi: pycurl.AsyncCurlMulti, url: str, headers: list[str], body: bytes | None
     ) -> Answer:
-        self._left, self._head, self._body = body, list[bytes](), list[bytes]()
+        self._left, self._head, self._body = body or b"", list[bytes](), list[bytes]()
         self._began = self._forbidden = self._cut = False
         self._opened: list[socket.socket] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -133,7 +139,11 @@ class _Exchange:
         curl = self._curl
         curl.setopt(pycurl.URL, url)
         curl.setopt(pycurl.HTTPHEADER, headers)
-        curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
+        if body is None:
+            curl.setopt(pycurl.HTTPGET, 1)
+        else:
+            curl.setopt(pycurl.POST, 1)
+            curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
         try:
             await multi.add_handle(curl)
         except pycurl.error as error:

@@ -5,6 +5,7 @@ import contextlib
 import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from email.utils import format_datetime, formataddr
 from ipaddress import ip_address
 from types import TracebackType
@@ -149,6 +150,17 @@ class EmailChannel:
         if isinstance(answer, SendError):
             raise answer
         return answer
+
+    async def test_link(self, now: datetime) -> str | None:
+        """Log in as for a message, and ask for nothing."""
+        async with self._pool.connection() as server:
+            try:
+                code, text = await server.execute_command(b"NOOP")
+            except (aiosmtplib.SMTPException, ConnectionError) as error:
+                raise Unsent(*_lost(error)) from None
+            if code != 250:
+                raise refusal("CONNECT", code, text)
+        return str(code)
 
     def _list_id(self, context: Mapping[str, Any]) -> str:
         return self.settings.list_id or context.get("list_id") or f"alerts.{self._domain}"

@@ -1,19 +1,22 @@
 """The feeds: what is sent to `public/el` stands in the public feed of that language.
 
-Sending marks the entry public; alertd.web builds the feed from the entries, so there is no I/O.
+Sending marks the entry public, and alertd.publishing builds the feed from the entries: the only
+I/O is the link test, which fetches our own feed as a reader would.
 """
 
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from alertd.channel import Composed, Environment, Message, Pace, Receipt, Slot
-from alertd.core.errors import Reason, Undeliverable
+from alertd.core.errors import Reason, Undeliverable, Unsent
 from alertd.core.rendition import Kind, mark
+from alertd.courier import Courier
 
 _ADDRESS = re.compile(r"(public|exercise)/([a-z]{2,3})((-[a-z0-9]{2,8})*)", re.IGNORECASE)
 
@@ -33,6 +36,8 @@ class FeedChannel:
 
     def __init__(self, settings: FeedSettings, *, environment: Environment) -> None:
         self.settings = settings
+        self._own_feed = f"{environment.public_url}/feeds/rss.xml"
+        self._courier = Courier(connections=1, per_host=1, connect_s=5, total_s=15)
 
     def compose(self, texts: Mapping[str, str], context: Mapping[str, Any]) -> list[Composed]:
         """Make an entry as JSON and the page it leads to; officials are not asked by feed."""
@@ -76,7 +81,15 @@ class FeedChannel:
     async def send(self, message: Message) -> Receipt:
         return Receipt("delivered")
 
+    async def test_link(self, now: datetime) -> str | None:
+        """Fetch our public feed where the world finds it."""
+        answer = await self._courier.get(self._own_feed)
+        if answer.status != 200:
+            raise Unsent(Reason.SERVER_ERROR, str(answer.status))
+        return str(answer.status)
+
     async def __aenter__(self) -> Self:
+        await self._courier.__aenter__()
         return self
 
     async def __aexit__(
@@ -85,4 +98,4 @@ class FeedChannel:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        pass
+        await self._courier.__aexit__(kind, error, trace)

@@ -4,6 +4,7 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
@@ -151,6 +152,20 @@ class SmsChannel:
             raise Uncertain(Reason.BAD_ANSWER)
         return Receipt("sent", provider_ref=created.sid)
 
+    async def test_link(self, now: datetime) -> str | None:
+        """Fetch our account: credentials hold, Twilio answers, and it is not suspended."""
+        try:
+            account = await self._client.api.accounts(self.settings.account_sid).fetch_async()
+        except TooManyRequests as error:
+            raise Throttled(retry_after(error.retry_after, now), "429") from None
+        except (TwilioRestException, TwilioServiceException) as error:
+            raise refusal(error.status, _number(error.code)) from None
+        except (ValueError, TypeError, AttributeError):
+            raise Uncertain(Reason.BAD_ANSWER) from None
+        if account.status != "active":
+            raise ChannelDown(Reason.CREDENTIALS, str(account.status)[:40])
+        return "200"
+
     def report(self, url: str, headers: Mapping[str, str], body: bytes) -> Report | None:
         """Read a status callback; None when it tells nothing about a delivery."""
         query = urlsplit(url).query
@@ -197,11 +212,13 @@ class Http(AsyncHttpClient):  # type: ignore[misc]
         self._courier = courier
 
     async def request(self, method: str, uri: str, **options: Any) -> Response:
-        if method != "POST" or options["params"]:
+        if method not in {"GET", "POST"} or options["params"]:
             raise NotImplementedError(method)
         lines = [f"{name}: {value}" for name, value in options["headers"].items()]
-        form = urlencode(options["data"]).encode()
-        answer = await self._courier.post(uri, lines, form)
+        if method == "GET":
+            answer = await self._courier.get(uri, lines)
+        else:
+            answer = await self._courier.post(uri, lines, urlencode(options["data"]).encode())
         if answer.status == 429:
             raise TooManyRequests(answer.header("Retry-After"))
         return Response(answer.status, answer.body.decode())

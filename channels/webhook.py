@@ -6,12 +6,13 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
+from datetime import datetime
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from yarl import URL
 
 from alertd.channel import Composed, Environment, Message, Pace, Receipt, Slot
@@ -61,6 +62,21 @@ class WebhookSettings(BaseModel):
     http_hosts: tuple[str, ...] = Field(
         default=(), description="Host names that may be written to without TLS (http://)."
     )
+    ping_url: str | None = Field(
+        default=None,
+        description="An endpoint of ours, or of a partner who agreed, that is sent a signed ping "
+        "as the channel's link test.",
+        examples=["https://hooks.example.org/ping"],
+    )
+    ping_secret: SecretStr | None = Field(
+        default=None, description="The secret that pings are signed with (`whsec_...`)."
+    )
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if (self.ping_url is None) != (self.ping_secret is None):
+            raise ValueError("ping_url and ping_secret go together")
+        return self
 
 
 class WebhookChannel:
@@ -133,6 +149,20 @@ class WebhookChannel:
             return Receipt("delivered", detail=str(answer.status))
         raise _refusal(answer.status, retry_after(answer.header("Retry-After"), message.now))
 
+    async def test_link(self, now: datetime) -> str | None:
+        """Send the endpoint that is configured for it a signed ping."""
+        set_ = self.settings
+        if set_.ping_url is None or set_.ping_secret is None:
+            return None
+        at = now.isoformat(timespec="seconds")
+        body = json.dumps({"type": "alertd.ping", "timestamp": at, "data": {}}).encode()
+        stamp = int(now.timestamp())
+        headers = _signed(f"ping-{stamp}", stamp, set_.ping_secret.get_secret_value(), body)
+        answer = await self._courier.post(self.normalize(set_.ping_url), headers, body)
+        if not 200 <= answer.status < 300:
+            raise _refusal(answer.status, retry_after(answer.header("Retry-After"), now))
+        return str(answer.status)
+
     async def __aenter__(self) -> Self:
         await self._courier.__aenter__()
         return self
@@ -186,18 +216,20 @@ def _slots(message: Message) -> dict[Slot, bytes]:
 
 
 def _headers(message: Message, body: bytes) -> list[str]:
-    timestamp = str(int(message.now.timestamp()))
-    signed = b"%b.%b.%b" % (message.delivery_id.encode(), timestamp.encode(), body)
-    headers = [
+    stamp = int(message.now.timestamp())
+    headers = _signed(message.delivery_id, stamp, message.secret, body)
+    return [*headers, "Alertd-Repeat: true"] if message.repeat else headers
+
+
+def _signed(message_id: str, stamp: int, secrets: str, body: bytes) -> list[str]:
+    signed = b"%b.%d.%b" % (message_id.encode(), stamp, body)
+    return [
         "Content-Type: application/json",
         "User-Agent: alertd",
-        f"webhook-id: {message.delivery_id}",
-        f"webhook-timestamp: {timestamp}",
-        f"webhook-signature: {_signatures(message.secret, signed)}",
+        f"webhook-id: {message_id}",
+        f"webhook-timestamp: {stamp}",
+        f"webhook-signature: {_signatures(secrets, signed)}",
     ]
-    if message.repeat:
-        headers.append("Alertd-Repeat: true")
-    return headers
 
 
 def _signatures(secrets: str, signed: bytes) -> str:

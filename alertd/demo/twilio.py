@@ -63,6 +63,7 @@ class Script:
     opted_out: set[str] = field(default_factory=set)
     endings: dict[str, Ending] = field(default_factory=dict)
     ending: Ending = field(default_factory=Ending)  # of every other number
+    account_status: str = "active"
 
 
 class FakeTwilio(HttpPeer):
@@ -93,6 +94,7 @@ class FakeTwilio(HttpPeer):
     def routes(self) -> Iterable[web.RouteDef]:
         return (
             web.post("/2010-04-01/Accounts/{sid}/Messages.json", self._create),
+            web.get("/2010-04-01/Accounts/{sid}.json", self._account),
             web.get("/", self._page),
         )
 
@@ -137,6 +139,11 @@ class FakeTwilio(HttpPeer):
             return await self._fail(request, fault)
         return web.json_response(self._resource(sms), status=201)
 
+    async def _account(self, request: web.Request) -> web.StreamResponse:
+        if code := self._stranger(request):
+            return _error(*code)
+        return web.json_response({"sid": self.account_sid, "status": self.script.account_status})
+
     async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         if fault.code:
             return _error(fault.status or 400, fault.code, fault.headers)
@@ -144,11 +151,8 @@ class FakeTwilio(HttpPeer):
 
     def _refusal(self, request: web.Request, form: Mapping[str, str]) -> tuple[int, int] | None:
         """Give the HTTP status and Twilio's code for a request that the API would not take."""
-        login = b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
-        if request.headers.get("Authorization") != f"Basic {login}":
-            return 401, 20003
-        if request.match_info["sid"] != self.account_sid:
-            return 404, 20404
+        if code := self._stranger(request):
+            return code
         validity = form.get("ValidityPeriod", "36000")
         checks = (
             (not form.get("To"), 21604),
@@ -160,6 +164,12 @@ class FakeTwilio(HttpPeer):
             (form.get("To") in self.script.opted_out, 21610),
         )
         return next(((400, code) for wrong, code in checks if wrong), None)
+
+    def _stranger(self, request: web.Request) -> tuple[int, int] | None:
+        login = b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
+        if request.headers.get("Authorization") != f"Basic {login}":
+            return 401, 20003
+        return (404, 20404) if request.match_info["sid"] != self.account_sid else None
 
     def _resource(self, sms: Sms) -> dict[str, Any]:
         now = format_datetime(datetime.now(UTC))

@@ -283,6 +283,10 @@ documents = Table(
     Column("at", Instant, nullable=False),
 )
 
+HALTED = "state IN ('dead', 'uncertain', 'expired', 'cancelled')"
+"""The few among millions that someone may have to look at. SQLite takes a partial index only for
+a query that says the very same, so such a query says it beside whatever else it asks."""
+
 deliveries = Table(
     "deliveries",
     metadata,
@@ -325,8 +329,8 @@ deliveries = Table(
         "ix_deliveries_trouble",
         "state",
         "id",
-        sqlite_where=text("state IN ('dead', 'uncertain')"),
-        postgresql_where=text("state IN ('dead', 'uncertain')"),
+        sqlite_where=text(HALTED),
+        postgresql_where=text(HALTED),
     ),
 )
 
@@ -399,4 +403,39 @@ marks = Table(
     metadata,
     Column("name", String(40), primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+# --- watching over alertd itself ---------------------------------------------------------------
+
+link_tests = Table(
+    "link_tests",  # whether a channel's peer would take a message now; the latest few of each
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("channel", String(40), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("took_us", BigInteger, nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("detail", String(100), nullable=False),  # the peer's code
+    Index("ix_link_tests_channel_id", "channel", "id"),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(300), nullable=False),  # what it is about: a channel, a dispatch
+    Column("alert_id", String(20)),
+    Column("raised_at", Instant, nullable=False),
+    Column("told_at", Instant),  # when operators were sent a notice
+    Column("ended_at", Instant),
+    Index(
+        "uq_alarms_standing",
+        "kind",
+        "subject",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
 )
