@@ -41,6 +41,7 @@ from alertd.store.store import open_store
 from alertd.templating import Templates
 from alertd.tools import Tools
 from alertd.vault import SECRET_SIZE, load_or_create_secret, open_vault
+from alertd.watch.watcher import Watcher
 from alertd.web.api import make_api_app
 from alertd.web.callbacks import Reports
 from alertd.web.public import make_public_app
@@ -50,7 +51,7 @@ from alertd.workers.delivery import DeliveryWorker, Limits
 from alertd.workers.guard import end, guard
 from alertd.workers.mirror import MirrorWorker
 from alertd.workers.running import RunningDispatches
-from alertd.workers.schedule import Duty, duties, schedule
+from alertd.workers.schedule import Duty, duties, schedule, watching
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +69,7 @@ class App:
         self.settings = settings
         self.tools = tools
         self.node = new_id(tools.clock())
+        self.watcher = Watcher(tools, settings.watch)
         self._signer = signer
         self.press = Press(tools, signer, settings.state.heartbeat_s)
         self.mirror = _mirror(settings, tools, self.press)
@@ -136,6 +138,7 @@ class App:
             anchoring = self._anchoring()
             background = [guard(reports.run(), "reports"), guard(anchoring.follow(), "anchor")]
             stack.push_async_callback(end, *background)
+            self.watcher.chain = anchoring.state
             await self._listen(stack, self._doors(reports, public=public))
             await stack.enter_async_context(self._sending())
             if self.mirror is not None:
@@ -143,6 +146,7 @@ class App:
                 stack.push_async_callback(end, guard(mirroring.run(), "mirror"))
             todo = duties(self.tools, self.node)
             todo.append(Duty("anchor", self.settings.anchors.interval_s, anchoring.write))
+            todo += watching(self.watcher)
             days = self.settings.retention.closed_days
             todo.append(Duty("retention", RETENTION_S, lambda: retain(self.tools, days)))
             if self.tools.signer is not None:
@@ -218,7 +222,8 @@ class App:
         await self._settle_reports(reports)
 
     def _doors(self, reports: Reports, *, public: bool) -> dict[str, web.Application]:
-        doors = {"api": make_api_app(self.tools, body_bytes=self.settings.limits.body_bytes)}
+        size = self.settings.limits.body_bytes
+        doors = {"api": make_api_app(self.tools, body_bytes=size, watcher=self.watcher)}
         if public:
             doors["public"] = make_public_app(self.tools, reports, self.press)
         return doors

@@ -182,6 +182,27 @@ class Dispatch(Section):
     )
 
 
+class Watch(Section):
+    """What alertd takes for normal; beyond it, operators are alarmed."""
+
+    link_test_s: int = Field(
+        ge=10, description="Seconds between two tests of whether a channel's peer answers."
+    )
+    start_s: int = Field(
+        ge=1,
+        description="Seconds after activation within which every planned channel must have begun.",
+    )
+    waiting_s: int = Field(
+        ge=1, description="Seconds that what is due may wait before somebody is told."
+    )
+    submission_s: int = Field(ge=1, description="Seconds from a report to the submission.")
+    approval_s: int = Field(ge=1, description="Seconds from the submission to each approval.")
+    first_delivery_s: int = Field(
+        ge=1, description="Seconds from the last approval to the first delivery."
+    )
+    notify: bool = Field(description="Tell operators of alarms, by text message and mail.")
+
+
 class Retention(Section):
     closed_days: int | None = Field(
         default=None,
@@ -253,6 +274,7 @@ class Settings(Section):
     cap: Cap
     outbound: Outbound
     dispatch: Dispatch
+    watch: Watch
     retention: Retention
     limits: Limits
     log: Log

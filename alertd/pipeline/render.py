@@ -30,6 +30,18 @@ TO_PUBLIC = (Kind.ALERT, Kind.UPDATE, Kind.END, Kind.CORRECTION, Kind.EXPIRY)
 STEPS = ("", ":reminder", ":deputy")
 """What the variant of a request adds to the role: the first asking, the reminder, the deputy's."""
 
+ALARMS = (
+    "not_started",
+    "channel_paused",
+    "channel_closed",
+    "link_down",
+    "waiting",
+    "stage_late",
+    "chain_broken",
+    "held",
+)
+"""What operators are told when something is wrong; the case is then what it is about."""
+
 EVENTS = (
     "activated",
     "returned",
@@ -38,6 +50,7 @@ EVENTS = (
     "ended",
     "corrected",
     "expired",
+    *ALARMS,
 )
 """What officials are told by a notice: its variant."""
 

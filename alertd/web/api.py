@@ -9,10 +9,12 @@ from aiohttp import web
 
 from alertd.rulebook import Rulebook
 from alertd.tools import Tools
+from alertd.watch.watcher import Watcher
 from alertd.web import alerts, auth, ledger, recipients
 from alertd.web.docs import docs_page
 from alertd.web.hardening import harden
 from alertd.web.health import add_health
+from alertd.web.metrics import add_metrics
 from alertd.web.openapi import document
 from alertd.web.problems import catalogue
 from alertd.web.routes import AnyRoute, serve
@@ -20,14 +22,18 @@ from alertd.web.routes import AnyRoute, serve
 MAX_BODY = 1024 * 1024
 
 
-def make_api_app(tools: Tools, *, body_bytes: int = MAX_BODY) -> web.Application:
+def make_api_app(
+    tools: Tools, *, body_bytes: int = MAX_BODY, watcher: Watcher | None = None
+) -> web.Application:
     """Give the application that officials and operators talk to."""
     app = web.Application()
     harden(app, https=tools.public_url.startswith("https://"))
     table = routes(tools.rulebook)
     serve(app, tools, table, body_bytes=body_bytes)
     _add_documentation(app, table)
-    add_health(app, tools)
+    add_health(app, tools, watcher)
+    if watcher is not None:
+        add_metrics(app, tools, watcher)
     return app
 
 

@@ -8,11 +8,12 @@ from sqlalchemy import Connection, select
 
 from alertd.store.schema import marks
 from alertd.tools import Tools
+from alertd.watch.watcher import Watcher
 
 _PATIENCE_S = 3.0
 
 
-def add_health(app: web.Application, tools: Tools) -> None:
+def add_health(app: web.Application, tools: Tools, watcher: Watcher | None = None) -> None:
     async def healthz(_request: web.Request) -> web.Response:
         return _answer("ok", 200)
 
@@ -20,11 +21,13 @@ def add_health(app: web.Application, tools: Tools) -> None:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 await tools.store.read(_touch)
+                alarms = await watcher.faults() if watcher else []
         except Exception:  # noqa: BLE001 - whatever it is, nothing can be done here now
             return _answer("the ledger does not answer", 503)
-        fault = tools.signer.fault if tools.signer else None
         # Still ready: text messages, mail and pages go out without a signature.
-        return _answer("ok", 200, *(["CAP documents cannot be signed"] if fault else []))
+        if tools.signer and tools.signer.fault:
+            alarms.append("CAP documents cannot be signed")
+        return _answer("ok", 200, *alarms)
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

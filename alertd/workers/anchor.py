@@ -15,6 +15,7 @@ from alertd.core.errors import ChainBroken, StoreBusy
 from alertd.pipeline.record import STATE_CHANGED
 from alertd.pipeline.replay import advance
 from alertd.store.store import Store
+from alertd.watch.chain import ChainState
 
 log = structlog.get_logger()
 
@@ -46,7 +47,12 @@ class Anchoring:
         self._verified = since
         self._written: dict[str, Head] = {}
         self._one_at_a_time = asyncio.Lock()
-        self.broken = False  # the chain does not verify: stop issuing
+        self.state = ChainState(verified=since.seq)
+
+    @property
+    def broken(self) -> bool:
+        """Tell whether the chain does not verify: then nothing is issued."""
+        return self.state.broken
 
     async def write(self) -> None:
         """Anchor the head as it stands; a target that fails is tried again next time."""
@@ -54,18 +60,20 @@ class Anchoring:
             try:
                 head = await self._store.read(advance, self._verified)
             except ChainBroken as error:
-                self.broken = True
+                self.state.broken = True
                 log.critical("audit.chain_broken", reason=str(error))
                 return
             except StoreBusy as error:
                 log.warning("anchor.postponed", reason=str(error))
                 return
             self._verified = head
-            self.broken = False
+            self.state.broken, self.state.verified = False, head.seq
             late = [t for t in self._targets if self._written.get(t.name, GENESIS) != head]
             if late:
                 anchor = self._signer.sign(self._install, head, self._clock())
                 await asyncio.gather(*(self._put(target, anchor) for target in late))
+            self.state.late = sum(self._written.get(t.name) != head for t in self._targets)
+            self.state.anchored_at = self._clock()
 
     async def follow(self, pause_s: float = PAUSE_S) -> NoReturn:
         """Write an anchor after each state change, at most one in `pause_s`."""

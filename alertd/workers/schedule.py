@@ -18,8 +18,12 @@ from alertd.pipeline.deliver import give_up, reclaim
 from alertd.pipeline.expire import expire, warn
 from alertd.store.schema import to_micros
 from alertd.tools import Tools
+from alertd.watch.links import test_links
+from alertd.watch.watcher import Watcher
 
 log = structlog.get_logger(__name__)
+
+LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,16 @@ def duties(tools: Tools, node: str) -> list[Duty]:
         Duty("expiry warnings", 60, lambda: warn(tools)),
         Duty("reminders", 15, lambda: remind(tools)),
     ]
+
+
+def watching(watcher: Watcher) -> list[Duty]:
+    """Give how alertd is looked after itself."""
+    pause = watcher.limits.link_test_s
+
+    async def tests() -> None:
+        await test_links(watcher.tools, pause)
+
+    return [Duty("watch", LOOK_S, watcher.look), Duty("link tests", min(pause, 10), tests)]
 
 
 def schedule(todo: list[Duty]) -> AsyncIOScheduler:

@@ -1,0 +1,1 @@
+"""Watching over alertd itself: measures, link tests, stage clocks, alarms."""

@@ -1,0 +1,179 @@
+"""Alarms: conditions that need a person now. Each stands once, from when it is seen until it ends.
+
+A new one is written to the audit log and to the log as critical, and the operators are told.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Connection, exists, insert, select, update
+
+from alertd.core.delivery import State
+from alertd.core.rendition import Kind
+from alertd.pipeline.lanes import CLOSED, PAUSED
+from alertd.pipeline.record import Entry, record
+from alertd.settings import Watch
+from alertd.store import ledger
+from alertd.store.schema import alarms, alerts, dispatches, progress, renditions
+from alertd.tools import ALERTD
+from alertd.watch.board import Board
+from alertd.watch.chain import ChainState
+from alertd.watch.clocks import StageClock
+from alertd.watch.links import is_down
+
+WATCHED = timedelta(days=1)  # how long after its activation a dispatch is watched
+STARTED = (State.SENT, State.DELIVERED, State.UNCERTAIN, State.DEAD)
+
+
+class AlarmKind(StrEnum):
+    NOT_STARTED = "not_started"  # a planned channel has sent nothing since activation
+    CHANNEL_PAUSED = "channel_paused"  # by us: its peer fails or refuses our credentials
+    CHANNEL_CLOSED = "channel_closed"  # by an operator, while messages wait
+    LINK_DOWN = "link_down"
+    WAITING = "waiting"  # something is due and nobody takes it
+    STAGE_LATE = "stage_late"
+    CHAIN_BROKEN = "chain_broken"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """One alarm. `subject` names what it is about, and with `kind` makes it one of its own."""
+
+    kind: str
+    subject: str
+    alert_id: str | None = None
+    raised_at: datetime
+    ended_at: datetime | None = None
+    id: int = 0
+    told_at: datetime | None = None
+
+
+def conditions(
+    conn: Connection,
+    board: Board,
+    clocks: Sequence[StageClock],
+    chain: ChainState,
+    limits: Watch,
+) -> list[Alarm]:
+    """Give what is wrong now."""
+    now = board.as_of
+    found = [*_of_channels(conn, board, limits), *_not_started(conn, limits, now)]
+    found += [
+        Alarm(
+            kind=AlarmKind.STAGE_LATE,
+            subject=f"{clock.case_reference} {clock.version} {clock.stage} {clock.role}".strip(),
+            alert_id=clock.alert_id,
+            raised_at=now,
+        )
+        for clock in clocks
+        if clock.runs and clock.is_late(now) and not clock.exercise
+    ]
+    if chain.broken:
+        found.append(Alarm(kind=AlarmKind.CHAIN_BROKEN, subject="audit", raised_at=now))
+    if board.held:
+        found.append(Alarm(kind=AlarmKind.HELD, subject="ledger", raised_at=now))
+    return found
+
+
+def _of_channels(conn: Connection, board: Board, limits: Watch) -> Iterable[Alarm]:
+    for channel in board.channels:
+        name, at = channel.channel, board.as_of
+        if channel.state == PAUSED:
+            yield Alarm(kind=AlarmKind.CHANNEL_PAUSED, subject=name, raised_at=at)
+        if channel.state == CLOSED and channel.queued:
+            yield Alarm(kind=AlarmKind.CHANNEL_CLOSED, subject=name, raised_at=at)
+        if is_down(conn, name):
+            yield Alarm(kind=AlarmKind.LINK_DOWN, subject=name, raised_at=at)
+        if channel.lag_s > limits.waiting_s and channel.state == "open" and not board.held:
+            yield Alarm(kind=AlarmKind.WAITING, subject=name, raised_at=at)
+
+
+def _not_started(conn: Connection, limits: Watch, now: datetime) -> Iterable[Alarm]:
+    """Find channels of a dispatch that were planned and of which nothing went out yet.
+
+    Planned is what has deliveries; and all that was rendered, when nobody was added at all.
+    """
+    late = dispatches.c.sent_at.between(now - WATCHED, now - timedelta(seconds=limits.start_s))
+    # What only an earlier state of this dispatch's deliveries is told by: it began, even if a
+    # delivery is back in the queue since.
+    began = exists().where(
+        progress.c.dispatch_id == dispatches.c.id,
+        progress.c.channel == renditions.c.channel,
+        progress.c.state.in_(STARTED),
+    )
+    waits = exists().where(
+        progress.c.dispatch_id == dispatches.c.id,
+        progress.c.channel == renditions.c.channel,
+        progress.c.state == State.QUEUED,
+        progress.c.count > 0,
+    )
+    added = exists().where(
+        progress.c.dispatch_id == dispatches.c.id,
+        progress.c.channel != "feed",  # its deliveries are there from the first moment
+    )
+    rows = conn.execute(
+        select(
+            dispatches.c.id,
+            dispatches.c.alert_id,
+            alerts.c.case_reference,
+            renditions.c.channel,
+        )
+        .join(alerts, alerts.c.id == dispatches.c.alert_id)
+        .join(
+            renditions,
+            (renditions.c.version_id == dispatches.c.version_id)
+            & (renditions.c.kind == dispatches.c.kind)
+            & (renditions.c.variant == dispatches.c.variant),
+        )
+        .where(
+            late,
+            dispatches.c.stopped_at.is_(None),
+            dispatches.c.deadline_at > now,
+            dispatches.c.kind.not_in([Kind.REQUEST, Kind.NOTICE]),
+            ~began,
+            waits | (dispatches.c.expanded_at.is_(None) & ~added),
+        )
+        .distinct()
+    )
+    for dispatch_id, alert_id, case_reference, channel in rows:
+        yield Alarm(
+            kind=AlarmKind.NOT_STARTED,
+            subject=f"{case_reference} {channel} {dispatch_id}",
+            alert_id=alert_id,
+            raised_at=now,
+        )
+
+
+def standing(conn: Connection) -> list[Alarm]:
+    """Give the alarms that stand, the oldest first."""
+    query = select(alarms).where(alarms.c.ended_at.is_(None)).order_by(alarms.c.id)
+    return [Alarm(**row) for row in conn.execute(query).mappings()]
+
+
+def recent(conn: Connection, limit: int = 50) -> list[Alarm]:
+    """Give the latest alarms, standing or not, newest first."""
+    query = select(alarms).order_by(alarms.c.id.desc()).limit(limit)
+    return [Alarm(**row) for row in conn.execute(query).mappings()]
+
+
+def settle(conn: Connection, found: Sequence[Alarm], now: datetime) -> list[Alarm]:
+    """Raise what is new and end what is over; gives what stands and nobody was told of yet."""
+    if not ledger.alone(conn, "alarms"):
+        return []  # another node is at it
+    known = {(alarm.kind, alarm.subject): alarm for alarm in standing(conn)}
+    present = {(alarm.kind, alarm.subject): alarm for alarm in found}
+    over = [alarm.id for key, alarm in known.items() if key not in present]
+    if over:
+        conn.execute(update(alarms).where(alarms.c.id.in_(over)).values(ended_at=now))
+    for alarm in (alarm for key, alarm in present.items() if key not in known):
+        said = {"kind": alarm.kind, "subject": alarm.subject}
+        conn.execute(insert(alarms).values(**said, alert_id=alarm.alert_id, raised_at=now))
+        record(conn, Entry(ALERTD, "alarm.raised", alarm.alert_id, said), at=now)
+    return [alarm for alarm in standing(conn) if alarm.told_at is None]
+
+
+def mark_told(conn: Connection, numbers: Sequence[int], now: datetime) -> None:
+    conn.execute(update(alarms).where(alarms.c.id.in_(numbers)).values(told_at=now))

@@ -1,0 +1,161 @@
+"""The state of sending at one glance, read from counters: nothing here grows with the audience."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, text
+
+from alertd.core.delivery import Priority, State
+from alertd.pipeline import lanes as lane_rules
+from alertd.pipeline.record import read_head
+from alertd.store.schema import (
+    deliveries,
+    dispatches,
+    from_micros,
+    lanes,
+    marks,
+    progress,
+    to_micros,
+)
+from alertd.watch.links import LinkTest, latest_tests
+
+# As the index of what is due says it: SQLite takes a partial index for no other spelling.
+QUEUED = text("deliveries.state = 'queued'")
+DRAINING = "draining"
+DRAIN = "drain:"  # a mark so named: the channel pauses as soon as nothing waits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneState:
+    """One lane that is not simply open."""
+
+    lane: str
+    state: str
+    reason: str
+    until: datetime | None
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
+    """One channel now. `lag_s` is how long what is due has been due, and nobody has taken it."""
+
+    channel: str
+    state: str  # open, draining, paused (by us, for a while), closed (by an operator)
+    reason: str
+    until: datetime | None
+    rate_per_s: float | None  # as it is allowed now, less after a 429
+    queued: int
+    dead: int
+    uncertain: int
+    oldest_at: datetime | None  # when the oldest of what waits was activated
+    lag_s: float
+    lanes: tuple[LaneState, ...] = ()  # its endpoints in trouble
+    last_test: LinkTest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    as_of: datetime
+    held: bool  # an old copy of the ledger waits for an operator
+    head: int  # the audit chain's
+    channels: tuple[ChannelState, ...] = field(default=())
+
+
+def read_board(conn: Connection, rates: Mapping[str, float | None], now: datetime) -> Board:
+    """Give the state of the channels named in `rates`."""
+    counts = _counts(conn)
+    oldest = _oldest(conn)
+    states = {row.lane: row for row in conn.execute(select(lanes))}
+    draining = set(conn.scalars(select(marks.c.name).where(marks.c.name.startswith(DRAIN))))
+    tests = latest_tests(conn, tuple(rates))
+    lags = _lags(conn, tuple(rates), to_micros(now))
+    channels = []
+    for name, rate in sorted(rates.items()):
+        lane = _lane(states.get(name), now)
+        is_draining = DRAIN + name in draining and lane.state == lane_rules.OPEN
+        pace = states[name].pace if name in states else lane_rules.FULL_PACE
+        channels.append(
+            ChannelState(
+                channel=name,
+                state=DRAINING if is_draining else lane.state,
+                reason=lane.reason,
+                until=lane.until,
+                rate_per_s=rate * pace / lane_rules.FULL_PACE if rate else None,
+                queued=counts[name][State.QUEUED],
+                dead=counts[name][State.DEAD],
+                uncertain=counts[name][State.UNCERTAIN],
+                oldest_at=oldest.get(name),
+                lag_s=lags.get(name, 0),
+                lanes=tuple(_endpoints(states.values(), name, now)),
+                last_test=tests.get(name),
+            )
+        )
+    return Board(
+        as_of=now,
+        held=lane_rules.is_held(conn),
+        head=read_head(conn).seq,
+        channels=tuple(channels),
+    )
+
+
+def _counts(conn: Connection) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    rows = conn.execute(
+        select(progress.c.channel, progress.c.state, func.sum(progress.c.count))
+        .where(progress.c.state.in_([State.QUEUED, State.DEAD, State.UNCERTAIN]))
+        .group_by(progress.c.channel, progress.c.state)
+    )
+    for channel, state, count in rows:
+        found[channel][state] = int(count)
+    return found
+
+
+def _oldest(conn: Connection) -> dict[str, datetime]:
+    rows = conn.execute(
+        select(progress.c.channel, func.min(dispatches.c.sent_at))
+        .join(dispatches, dispatches.c.id == progress.c.dispatch_id)
+        .where(
+            progress.c.state == State.QUEUED,
+            progress.c.count > 0,
+            dispatches.c.stopped_at.is_(None),
+        )
+        .group_by(progress.c.channel)
+    )
+    return dict(map(tuple, rows))
+
+
+def _lags(conn: Connection, channels: Collection[str], now: int) -> dict[str, float]:
+    """Give how long the longest due delivery of a channel has been due: one seek each."""
+    found: dict[str, float] = {}
+    for channel in channels:
+        for priority in Priority.ALL:
+            first = conn.scalar(
+                select(func.min(deliveries.c.next_at)).where(
+                    QUEUED, deliveries.c.channel == channel, deliveries.c.priority == priority
+                )
+            )
+            if first is not None and first < now:
+                found[channel] = max(found.get(channel, 0), (now - first) / 1_000_000)
+    return found
+
+
+def _lane(row: Row[Any] | None, now: datetime) -> LaneState:
+    if row is None:
+        return LaneState(lane="", state=lane_rules.OPEN, reason="", until=None, failures=0)
+    over = row.state == lane_rules.PAUSED and row.until <= to_micros(now)
+    return LaneState(
+        lane=row.lane,
+        state=lane_rules.OPEN if over else row.state,
+        reason="" if over else row.reason,
+        until=from_micros(row.until) if row.until and not over else None,
+        failures=row.failures,
+    )
+
+
+def _endpoints(rows: Collection[Row[Any]], channel: str, now: datetime) -> list[LaneState]:
+    mine = [_lane(row, now) for row in rows if row.channel == channel and row.lane != channel]
+    return sorted((lane for lane in mine if lane.state != lane_rules.OPEN), key=lambda x: x.lane)
