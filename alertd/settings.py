@@ -58,7 +58,8 @@ class Section(BaseModel):
 
 class Database(Section):
     url: DatabaseUrl = Field(
-        description="The ledger: sqlite:///path or postgresql://user@host/name."
+        description="The ledger: sqlite:///path or postgresql://user@host/name. Of several hosts "
+        "(user@a:5432,b:5432/name) the one that takes writes is used: fail-over needs no restart."
     )
 
 
