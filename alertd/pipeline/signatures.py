@@ -7,9 +7,10 @@ operators are told: in the log, the audit log and `/readyz`.
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection, exists, insert, select
+from sqlalchemy import Connection, Select, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from alertd.capsign import NotSigned, read_signed
@@ -150,13 +151,33 @@ def _record(conn: Connection, entry: Entry, at: datetime) -> None:
 
 
 def _unsigned(conn: Connection, now: datetime) -> list[Unsigned]:
-    public = exists().where(
+    query = _select_public().where(dispatches.c.deadline_at > now)
+    found = []
+    for row in conn.execute(query).mappings():
+        values = {name: value for name, value in row.items() if name != "rules"}
+        zone = RuleSet.model_validate(row["rules"]).authority_timezone
+        found.append(Unsigned(**values, zone=zone))
+    return found
+
+
+def _select_public() -> Select[Any]:
+    """Give the query for CAP documents of which a feed delivery is done, and no signature."""
+    rendered = (
+        (renditions.c.version_id == dispatches.c.version_id)
+        & (renditions.c.kind == dispatches.c.kind)
+        & (renditions.c.variant == dispatches.c.variant)
+        & (renditions.c.form == "cap")
+    )
+    ruled = (rule_sets.c.programme == alerts.c.programme) & (
+        rule_sets.c.version == versions.c.rule_set_version
+    )
+    delivered = exists().where(
         deliveries.c.dispatch_id == dispatches.c.id,
         deliveries.c.channel == "feed",
         deliveries.c.state == State.DELIVERED,
     )
     signed = exists().where(documents.c.dispatch_id == dispatches.c.id)
-    query = (
+    return (
         select(
             dispatches.c.id.label("dispatch_id"),
             dispatches.c.alert_id,
@@ -170,29 +191,7 @@ def _unsigned(conn: Connection, now: datetime) -> list[Unsigned]:
         )
         .join(versions, versions.c.id == dispatches.c.version_id)
         .join(alerts, alerts.c.id == dispatches.c.alert_id)
-        .join(
-            renditions,
-            (renditions.c.version_id == dispatches.c.version_id)
-            & (renditions.c.kind == dispatches.c.kind)
-            & (renditions.c.variant == dispatches.c.variant)
-            & (renditions.c.form == "cap"),
-        )
-        .join(
-            rule_sets,
-            (rule_sets.c.programme == alerts.c.programme)
-            & (rule_sets.c.version == versions.c.rule_set_version),
-        )
-        .where(
-            dispatches.c.deadline_at > now,
-            dispatches.c.occurrence == 0,
-            renditions.c.body.is_not(None),
-            public,
-            ~signed,
-        )
+        .join(renditions, rendered)
+        .join(rule_sets, ruled)
+        .where(dispatches.c.occurrence == 0, renditions.c.body.is_not(None), delivered, ~signed)
     )
-    found = []
-    for row in conn.execute(query).mappings():
-        values = {name: value for name, value in row.items() if name != "rules"}
-        zone = RuleSet.model_validate(row["rules"]).authority_timezone
-        found.append(Unsigned(**values, zone=zone))
-    return found

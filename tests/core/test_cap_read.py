@@ -1,9 +1,13 @@
 """CAP from anybody: what the standard allows is read, what is hostile costs nothing."""
 
 import time
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from alertd.core import cap
@@ -214,6 +218,58 @@ def test_what_the_schema_refuses_is_refused(name: str) -> None:
     assert schema_faults(text)
     with pytest.raises(InvalidAlert):
         cap.parse(text)
+
+
+TAGS = sorted(
+    {
+        field.alias or name
+        for model in (cap.Alert, cap.Info, cap.Area, cap.Resource, cap.Named)
+        for name, field in model.model_fields.items()
+    }
+)
+TEXTS = ["", "x", "Actual", "Update", "Likely", "en", "10", "-1", "1.5", "0,0 1", "1,1 2,2", " 7 "]
+WHERE = st.integers(0, 40)
+EDITS = st.one_of(
+    st.tuples(st.just("remove"), WHERE),
+    st.tuples(st.just("copy"), WHERE, WHERE),
+    st.tuples(st.just("rename"), WHERE, st.sampled_from(TAGS)),
+    st.tuples(st.just("say"), WHERE, st.sampled_from(TEXTS)),
+)
+# What the schema lets pass although the words of the standard do not.
+STRICTER = {"characters", "polygon-form", "circle-form", "value"}
+
+
+def edited(edits: list[Any]) -> bytes:
+    """Give AMBER after some edits, each at an element that is counted off."""
+    root = etree.fromstring(AMBER.encode())
+    for kind, place, *rest in edits:
+        below = list(root.iter("{*}*"))[1:]
+        if not below:
+            break
+        at = below[place % len(below)]
+        parent = at.getparent()
+        if kind == "remove":
+            parent.remove(at)
+        elif kind == "copy":
+            below[rest[0] % len(below)].getparent().append(deepcopy(at))
+        elif kind == "rename":
+            at.tag = f"{{{cap.NAMESPACE}}}{rest[0]}"
+        elif not len(at):
+            at.text = rest[0]
+    return etree.tostring(root)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(EDITS, min_size=1, max_size=4))
+def test_reading_agrees_with_the_schema(edits: list[Any]) -> None:
+    document = edited(edits)
+    reading = cap.read(cap.open_tree(document))
+    valid = schema_faults(document) == []
+    if reading.alert is not None:
+        assert valid
+        assert cap.parse(cap.to_xml(reading.alert)) == reading.alert
+    elif valid:
+        assert {each.rule for each in reading.findings} <= STRICTER
 
 
 def test_nothing_but_a_signature_may_follow_the_infos() -> None:

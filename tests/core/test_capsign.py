@@ -6,7 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
+from signxml.algorithms import SignatureMethod
+from signxml.signer import XMLSigner
+from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from alertd.capsign import CapSigner, NotSigned, NotVerified, read_signed
 from alertd.core import cap
@@ -15,6 +19,7 @@ from tests.signing import START, Pair, holds, make_pair
 
 NOW = START + timedelta(days=10)
 DOCUMENT = cap.to_xml(make_cap(info=[make_info(headline="Παιδί αναζητείται & «λ»")]))
+AT_THE_TIME = SignatureConfiguration(verification_time=NOW)
 DS = "http://www.w3.org/2000/09/xmldsig#"
 
 
@@ -103,6 +108,20 @@ def wrapped(signed: bytes) -> bytes:
     etree.SubElement(signature, f"{{{DS}}}Object").append(good)
     evil.append(signature)
     return etree.tostring(evil)
+
+
+def test_a_signature_over_a_part_is_none(pair: Pair) -> None:
+    root = etree.fromstring(DOCUMENT)
+    root.find(f"{{{cap.NAMESPACE}}}info").set("Id", "part")
+    signer = XMLSigner(
+        signature_algorithm=SignatureMethod.RSA_SHA256
+        if isinstance(pair.made, rsa.RSAPrivateKey)
+        else SignatureMethod.ECDSA_SHA256,
+    )
+    signed = signer.sign(root, key=pair.made, cert=[pair.issued], reference_uri="#part")
+    assert XMLVerifier().verify(signed, x509_cert=pair.issued, expect_config=AT_THE_TIME)
+    with pytest.raises(NotVerified, match="whole document"):
+        read_signed(etree.tostring(signed), [pair.issued], NOW)
 
 
 @pytest.mark.parametrize(

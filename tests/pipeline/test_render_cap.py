@@ -10,6 +10,7 @@ from alertd.capprofiles import load_profiles
 from alertd.core.cap import MEDIA_TYPE, NAMESPACE, judge, open_tree, parse, to_xml
 from alertd.core.gsm import size
 from alertd.core.rendition import fill, split
+from alertd.pipeline import capfacts
 from alertd.pipeline.cellbroadcast import fitted
 from alertd.pipeline.render import Renderer, Subject
 from alertd.resources import home
@@ -115,6 +116,11 @@ def test_parameters_keep_to_what_the_rules_let_out(renderer: Renderer) -> None:
     assert "children.0.hair" in names
     assert "companions" not in names
     assert "health" not in names
+
+
+def test_a_photo_is_no_parameter() -> None:
+    found = capfacts.published({"children": [{"name": "Example", "photo": "0" * 64}]})
+    assert [each.value_name for each in found] == ["alertd:1:children.0.name"]
 
 
 def test_cell_broadcast_is_off_until_the_rules_want_it(renderer: Renderer) -> None:
