@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Self
+from typing import Self, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -24,6 +24,7 @@ from alertd.clock import Clock, system_clock
 from alertd.core.audit import GENESIS
 from alertd.core.errors import ConfigError
 from alertd.ids import new_id
+from alertd.pipeline import websub
 from alertd.pipeline.hold import Witness, begin_witness, hold_old_copy
 from alertd.pipeline.purge import retain
 from alertd.pipeline.render import Renderer
@@ -44,6 +45,7 @@ from alertd.vault import SECRET_SIZE, load_or_create_secret, open_vault
 from alertd.watch.watcher import Watcher
 from alertd.web.api import make_api_app
 from alertd.web.callbacks import Reports
+from alertd.web.hub import Hub, Subscribers
 from alertd.web.public import make_public_app
 from alertd.workers.advance import AdvanceWorker
 from alertd.workers.anchor import Anchoring
@@ -139,7 +141,8 @@ class App:
             background = [guard(reports.run(), "reports"), guard(anchoring.follow(), "anchor")]
             stack.push_async_callback(end, *background)
             self.watcher.chain = anchoring.state
-            await self._listen(stack, self._doors(reports, public=public))
+            hub = self._hub(stack) if public else None
+            await self._listen(stack, self._doors(reports, hub, public=public))
             await stack.enter_async_context(self._sending())
             if self.mirror is not None:
                 mirroring = MirrorWorker(self.tools.store, self.press, self.mirror)
@@ -169,7 +172,10 @@ class App:
         async with AsyncExitStack() as stack:
             reports = Reports(self._settle_reports)
             stack.push_async_callback(end, guard(reports.run(), "reports"))
-            await self._listen(stack, {"public": make_public_app(self.tools, reports, self.press)})
+            if (subscribers := self.tools.channels.get(websub.CHANNEL)) is not None:
+                await stack.enter_async_context(subscribers)
+            door = make_public_app(self.tools, reports, self.press, self._hub(stack))
+            await self._listen(stack, {"public": door})
             log.info("alertd.publishing", node=self.node, **self.ports)
             self.ready.set()
             await stop.wait()
@@ -221,11 +227,22 @@ class App:
         await asyncio.sleep(EARLY_REPORT_S)
         await self._settle_reports(reports)
 
-    def _doors(self, reports: Reports, *, public: bool) -> dict[str, web.Application]:
+    def _hub(self, stack: AsyncExitStack) -> Hub | None:
+        """Start confirming subscriptions, where the channel for them is switched on."""
+        channel = self.tools.channels.get(websub.CHANNEL)
+        if channel is None:
+            return None
+        hub = Hub(self.tools, cast("Subscribers", channel))
+        stack.push_async_callback(end, guard(hub.run(), "websub hub"))
+        return hub
+
+    def _doors(
+        self, reports: Reports, hub: Hub | None, *, public: bool
+    ) -> dict[str, web.Application]:
         size = self.settings.limits.body_bytes
         doors = {"api": make_api_app(self.tools, body_bytes=size, watcher=self.watcher)}
         if public:
-            doors["public"] = make_public_app(self.tools, reports, self.press)
+            doors["public"] = make_public_app(self.tools, reports, self.press, hub)
         return doors
 
     async def _listen(self, stack: AsyncExitStack, doors: Mapping[str, web.Application]) -> None:

@@ -17,6 +17,7 @@ BUILT_IN = {
     "email": "alertd.channels.email:EmailChannel",
     "webhook": "alertd.channels.webhook:WebhookChannel",
     "feed": "alertd.channels.feed:FeedChannel",
+    "websub": "alertd.channels.websub:WebsubChannel",
 }
 
 

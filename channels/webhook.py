@@ -16,18 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from yarl import URL
 
 from alertd.channel import Composed, Environment, Message, Pace, Receipt, Slot
-from alertd.core.errors import (
-    InvalidAlert,
-    Problem,
-    Reason,
-    SendError,
-    Throttled,
-    Undeliverable,
-    Unsent,
-)
+from alertd.core.errors import InvalidAlert, Problem, Reason, Undeliverable
 from alertd.core.rendition import Kind, fill, mark
 from alertd.courier import Courier
-from alertd.exchange import retry_after
+from alertd.exchange import refusal, retry_after
 from alertd.guard import Guard
 
 TYPES = {
@@ -147,7 +139,7 @@ class WebhookChannel:
         answer = await self._courier.post(message.address, _headers(message, body), body)
         if 200 <= answer.status < 300:
             return Receipt("delivered", detail=str(answer.status))
-        raise _refusal(answer.status, retry_after(answer.header("Retry-After"), message.now))
+        raise refusal(answer.status, retry_after(answer.header("Retry-After"), message.now))
 
     async def test_link(self, now: datetime) -> str | None:
         """Send the endpoint that is configured for it a signed ping."""
@@ -160,7 +152,7 @@ class WebhookChannel:
         headers = _signed(f"ping-{stamp}", stamp, set_.ping_secret.get_secret_value(), body)
         answer = await self._courier.post(self.normalize(set_.ping_url), headers, body)
         if not 200 <= answer.status < 300:
-            raise _refusal(answer.status, retry_after(answer.header("Retry-After"), now))
+            raise refusal(answer.status, retry_after(answer.header("Retry-After"), now))
         return str(answer.status)
 
     async def __aenter__(self) -> Self:
@@ -241,18 +233,3 @@ def _signatures(secrets: str, signed: bytes) -> str:
     if not keys or not all(keys):
         raise Undeliverable(Reason.CREDENTIALS, "secret")
     return " ".join(f"v1,{b64encode(hmac.digest(key, signed, 'sha256')).decode()}" for key in keys)
-
-
-_REFUSALS = {401: Reason.CREDENTIALS, 403: Reason.CREDENTIALS, 410: Reason.GONE}
-
-
-def _refusal(status: int, wait_s: float | None) -> SendError:
-    """Say what an answer other than 2xx means."""
-    detail = str(status)
-    if status in {408, 425, 429} or status >= 500:
-        if status == 429 or wait_s is not None:
-            return Throttled(wait_s, detail)
-        return Unsent(Reason.SERVER_ERROR, detail)
-    if 300 <= status < 400:
-        return Undeliverable(Reason.REDIRECT, detail)
-    return Undeliverable(_REFUSALS.get(status, Reason.REJECTED), detail, suppress=status == 410)

@@ -39,6 +39,7 @@ class AlertKind(Rule):
         "email",
         "webhook",
         "feed",
+        "websub",
     )
     criteria: tuple[Name, ...] | None = None  # which of the rule set's; None: all of them
     event_codes: Codes = {"OET:v1.2": "OET-130"}  # missing person(s)

@@ -21,11 +21,13 @@ class Site:
     rulebook: Rulebook
     atlas: Atlas
     templates: Templates
+    hub: str = ""  # where the Atom feeds can be subscribed to; empty without the channel for it
 
     @classmethod
     def of(cls, tools: Tools) -> "Site":
         renderer = tools.renderer
-        return cls(tools.public_url, tools.rulebook, tools.atlas, renderer.templates)
+        hub = f"{tools.public_url}/hub" if "websub" in tools.channels else ""
+        return cls(tools.public_url, tools.rulebook, tools.atlas, renderer.templates, hub)
 
     @cached_property
     def languages(self) -> tuple[str, ...]:

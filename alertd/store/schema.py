@@ -126,6 +126,7 @@ recipients = Table(
     Column("consent_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    Column("lease_until", Instant),  # of a subscription by WebSub, which has to be renewed
 )
 
 recipient_regions = Table(

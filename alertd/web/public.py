@@ -8,15 +8,20 @@ from alertd.web.callbacks import ReportSink, add_callbacks
 from alertd.web.feeds import add_feeds
 from alertd.web.hardening import harden
 from alertd.web.health import add_health
+from alertd.web.hub import Hub, add_hub
 from alertd.web.links import add_own_links
 
 
-def make_public_app(tools: Tools, reports: ReportSink, press: Press) -> web.Application:
+def make_public_app(
+    tools: Tools, reports: ReportSink, press: Press, hub: Hub | None = None
+) -> web.Application:
     """Give the application that everyone may reach; nothing here asks who is asking."""
     app = web.Application()
     harden(app, https=tools.public_url.startswith("https://"))
     add_feeds(app, press)
     add_own_links(app, tools)
     add_callbacks(app, tools, reports)
+    if hub is not None:
+        add_hub(app, hub)
     add_health(app, tools)
     return app

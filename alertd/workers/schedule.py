@@ -16,6 +16,7 @@ from alertd.core.errors import StoreError
 from alertd.pipeline.ask import remind
 from alertd.pipeline.deliver import give_up, reclaim
 from alertd.pipeline.expire import expire, warn
+from alertd.pipeline.websub import end_leases
 from alertd.store.schema import to_micros
 from alertd.tools import Tools
 from alertd.watch.links import test_links
@@ -63,6 +64,7 @@ def duties(tools: Tools, node: str) -> list[Duty]:
         Duty("expiry", 5, lambda: expire(tools)),
         Duty("expiry warnings", 60, lambda: warn(tools)),
         Duty("reminders", 15, lambda: remind(tools)),
+        Duty("subscriptions", 60, lambda: end_leases(tools)),
     ]
 
 

@@ -78,6 +78,7 @@ def settings(peers: Peers, store_url: str, tmp_path: Path, unused_tcp_port: int)
                     "timeout_s": 1,
                 },
                 "webhook": {"http_hosts": ["127.0.0.1"], "timeout_s": 1},
+                "websub": {"http_hosts": ["127.0.0.1"], "timeout_s": 1},
             },
         }
     )
