@@ -27,7 +27,8 @@ def write_json(edition: Edition, selection: Selection, site: Site) -> bytes:
         "items": [item(each, selection.language, site) for each in selection.shown(edition)],
         "_alertd": {
             "deleted": [
-                {"id": each.id, "when": instant(each.until)} for each in selection.gone(edition)
+                {"id": each.id, "when": instant(selection.left(each))}
+                for each in selection.gone(edition)
             ]
         },
     }

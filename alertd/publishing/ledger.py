@@ -86,15 +86,19 @@ class Published:
 def read_sequence(conn: Connection, now: datetime) -> int:
     """Give the number that grows whenever a public document changes: cheap, asked all the time.
 
-    It counts what can only become more: public dispatches, those that are over, feed deliveries
-    done, alerts purged, CAP documents signed. Nothing before the activation moves it. Raises
-    Busy while a restored ledger is held: it may show children who were found since.
+    It counts what can only become more: public dispatches, those over, those forgotten,
+    deliveries to feeds, alerts purged, CAP documents signed. Nothing before the activation moves
+    it. Raises Busy while a restored ledger is held: it may show children who were found since.
     """
     if is_held(conn):
         raise Busy("this install was restored and waits for its operator")
     public = and_(dispatches.c.kind.in_(PUBLIC), dispatches.c.occurrence == 0)
-    opened, over = conn.execute(
-        select(func.count(), func.count().filter(dispatches.c.deadline_at <= now))
+    opened, over, forgotten = conn.execute(
+        select(
+            func.count(),
+            func.count().filter(dispatches.c.deadline_at <= now),
+            func.count().filter(dispatches.c.deadline_at <= now - REMEMBERED),
+        )
         .select_from(dispatches)
         .where(public)
     ).one()
@@ -107,7 +111,7 @@ def read_sequence(conn: Connection, now: datetime) -> int:
         select(func.count()).select_from(alerts).where(alerts.c.purged_at.is_not(None))
     )
     signed = conn.scalar(select(func.count()).select_from(documents))
-    return int(opened) + int(over) + int(settled or 0) + int(purged or 0) + int(signed or 0)
+    return sum(int(n or 0) for n in (opened, over, forgotten, settled, purged, signed))
 
 
 def read_entries(conn: Connection, now: datetime) -> tuple[int, list[Published]]:

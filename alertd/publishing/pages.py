@@ -10,9 +10,10 @@ from datetime import datetime
 from babel.dates import format_datetime
 
 from alertd.pipeline.wording import autonym
+from alertd.publishing.atom import ATOM
 from alertd.publishing.edition import Edition, Incident
 from alertd.publishing.jsonfeed import GEOJSON, JSON_FEED
-from alertd.publishing.rss import ATOM, RSS
+from alertd.publishing.rss import RSS
 from alertd.publishing.selection import Selection, Site
 from alertd.templating import Catalogue
 

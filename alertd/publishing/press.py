@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from alertd.anchors import Signer
 from alertd.core.cap import MEDIA_TYPE as CAP
 from alertd.core.errors import Busy, Gone, NotFound
+from alertd.publishing.atom import ATOM, write_atom
 from alertd.publishing.document import Document
 from alertd.publishing.edition import Edition, load_edition
 from alertd.publishing.jsonfeed import GEOJSON, JSON_FEED, write_geojson, write_json
@@ -20,7 +21,7 @@ from alertd.publishing.ledger import (
 )
 from alertd.publishing.manifest import write_manifest
 from alertd.publishing.pages import HTML, write_list, write_over
-from alertd.publishing.rss import ATOM, RSS, write_atom, write_rss
+from alertd.publishing.rss import RSS, write_rss
 from alertd.publishing.selection import Selection, Site
 from alertd.tools import Tools
 

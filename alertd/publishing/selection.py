@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 from alertd.core.errors import NotFound
@@ -11,6 +12,8 @@ from alertd.publishing.edition import MAX_ENTRIES, Edition, Incident
 from alertd.rulebook import Rulebook
 from alertd.templating import Catalogue, Templates
 from alertd.tools import Tools
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,16 @@ class Selection:
         """Give what has stood in it and does no more."""
         shown = {each.alert_id for each in self.shown(edition)}
         return [each for each in self._known(edition) if each.alert_id not in shown]
+
+    def updated(self, edition: Edition) -> datetime:
+        """Give when anything last came into it or left it."""
+        dates = [each.sent_at for each in self.shown(edition)]
+        dates += [self.left(each) for each in self.gone(edition)]
+        return max(dates, default=_NEVER)
+
+    def left(self, incident: Incident) -> datetime:
+        """Give when one of `gone` left: with its end, or with the update that moved it away."""
+        return incident.sent_at if incident.entries else incident.until
 
     def title(self, site: Site) -> str:
         catalogue = site.catalogue(self.language)
