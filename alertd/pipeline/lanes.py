@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
 from alertd.core.errors import Reason
 from alertd.store.ledger import statement
@@ -51,6 +51,12 @@ class LaneNews:
     failures: int = 0  # since the last success
     down: Reason | None = None
     throttled_s: float | None = None  # the peer asked to wait so long
+
+
+_TROUBLED = select(lanes.c.lane, lanes.c.state, lanes.c.until, lanes.c.failures).where(
+    lanes.c.channel == bindparam("wanted"),
+    (lanes.c.state != OPEN) | (lanes.c.failures > 0) | (lanes.c.pace < FULL_PACE),
+)
 
 
 def troubled(conn: Connection, channel: str) -> dict[str, Lane]:

@@ -101,7 +101,7 @@ def _append(conn: Connection, entry: Entry, says: Mapping[str, Any], at: datetim
     who = {"actor": entry.actor, "action": entry.action, "alert_id": entry.alert_id}
     link = chain(_take_head(conn), {**who, **says}, at)
     columns = ("seq", "at", "actor", "action", "alert_id", "body", "previous", "hash")
-    conn.execute(insert(audit).values({name: getattr(link, name) for name in columns}))
+    conn.execute(insert(audit), {name: getattr(link, name) for name in columns})
     head = str(Head(link.seq, link.hash))
     conn.execute(update(marks).where(marks.c.name == HEAD).values(value=head))
     return link.seq

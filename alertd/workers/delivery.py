@@ -41,9 +41,10 @@ from alertd.workers.running import NotApproved, Running, RunningDispatches
 log = structlog.get_logger(__name__)
 
 POLL_S = 1.0  # a wake-up may be lost
-GROUP_S = 0.02  # how long the last outcomes of a burst wait for company
+GROUP_S = 0.1  # how long the last outcomes of a burst wait for company
 STORE_PAUSE_S = 1.0  # between tries while the database is away
-BUSY_LANE_S = 1  # how long what a full lane cannot take is put off
+STUCK_S = 0.1  # how long what waits for a full lane may fill our hands
+BUSY_LANE_S = 1  # how long it is put off then
 MANY_LANES = 10_000  # whose windows are remembered
 BLOCKED_S = 60  # how long a dispatch whose bytes were not approved is put off
 
@@ -82,6 +83,7 @@ class DeliveryWorker:
         self._busy: Counter[str] = Counter()  # in flight per lane
         self._windows: dict[str, int] = {}  # places per lane: one, doubled by each success
         self._parked: dict[str, deque[InHand]] = {}  # wait for a place in their lane
+        self._moved_at: dict[str, float] = {}  # when the last of them got one
         self._in_flight = 0
         self._outcomes: list[Settled] = []
         self._turn = tools.store.listen(DELIVERIES, watch=True)
@@ -111,6 +113,7 @@ class DeliveryWorker:
 
     async def _cycle(self) -> None:
         self._turn.clear()
+        self._relieve()
         outcomes, self._outcomes = self._outcomes, []
         room = self._room()
         if outcomes or room:
@@ -192,6 +195,7 @@ class DeliveryWorker:
         self._return(list(self._ready) + [hand for lane in self._parked.values() for hand in lane])
         self._ready.clear()
         self._parked.clear()
+        self._moved_at.clear()
         deadline = time.monotonic() + self._limits.drain_s
         while self._in_flight and (left := deadline - time.monotonic()) > 0:
             self._turn.clear()
@@ -225,7 +229,8 @@ class DeliveryWorker:
                 self._learn(lane, settled.result)
                 self._outcomes.append(settled)
             await self._unpark(lane)
-            if len(self._outcomes) >= self._limits.batch // 2 or not self._ready:
+            through = not (self._ready or self._in_flight)
+            if through or len(self._outcomes) >= self._limits.batch // 2:
                 self._turn.set()
 
     async def _next(self) -> InHand:
@@ -242,12 +247,20 @@ class DeliveryWorker:
             self._park(hand)
 
     def _park(self, hand: InHand) -> None:
-        """Let it wait for its lane; what would only fill our hands goes back to the queue."""
-        parked = self._parked.setdefault(hand.leased.lane, deque())
-        if not parked or self._waiting() < self._limits.batch // 4:
-            parked.append(hand)
-        else:
-            self._return([hand], after_s=BUSY_LANE_S)
+        """Let it wait for its lane."""
+        lane = hand.leased.lane
+        if lane not in self._parked:
+            self._parked[lane] = deque()
+            self._moved_at[lane] = time.monotonic()
+        self._parked[lane].append(hand)
+
+    def _relieve(self) -> None:
+        """Give back to the queue what would only fill our hands: its lane does not move."""
+        late = time.monotonic() - STUCK_S
+        for lane, parked in self._parked.items():
+            if self._moved_at[lane] < late and self._waiting() > self._limits.batch // 4:
+                hands = [parked.pop() for _ in range(len(parked) - 1)]
+                self._return(hands, after_s=BUSY_LANE_S)
 
     def _waiting(self) -> int:
         return sum(map(len, self._parked.values()))
@@ -270,8 +283,9 @@ class DeliveryWorker:
         if parked := self._parked.get(lane):
             free = min(self._window(lane) - self._busy[lane], len(parked))
             self._ready.extendleft([parked.popleft() for _ in range(free)][::-1])
+            self._moved_at[lane] = time.monotonic()
             if not parked:
-                del self._parked[lane]
+                del self._parked[lane], self._moved_at[lane]
             async with self._more:
                 self._more.notify(free)
         elif not self._busy[lane]:
