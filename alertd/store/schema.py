@@ -208,6 +208,23 @@ approvals = Table(
     ),
 )
 
+form_drafts = Table(
+    "form_drafts",  # forms in the middle of a phone call: not yet an alert's shape
+    metadata,
+    Column("id", String(20), primary_key=True),
+    Column("person_id", ForeignKey("persons.id"), nullable=False, index=True),
+    Column("purpose", String(10), nullable=False),
+    Column("alert_id", ForeignKey("alerts.id"), index=True),  # that it edits or updates
+    Column("alert_revision", Integer),  # of the version that it edits, as it was read
+    Column("programme", String(40), nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("key_id", String(40), nullable=False),  # its own
+    Column("body", LargeBinary, nullable=False),  # what the form says, sealed
+    Column("revision", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("saved_at", Instant, nullable=False, index=True),
+)
+
 fingerprints = Table(
     "fingerprints",
     metadata,
