@@ -25,6 +25,8 @@ def write_atom(edition: Edition, selection: Selection, site: Site) -> bytes:
     _add(feed, "updated", instant(selection.updated(edition)))
     _add(_add(feed, "author"), "name", site.name(selection.language))
     _add(feed, "link", rel="self", type="application/atom+xml", href=address)
+    if site.hub:
+        _add(feed, "link", rel="hub", href=site.hub)
     _add(feed, "link", rel="alternate", type="text/html", href=site.home(selection.language))
     _add(feed, "generator", "alertd")
     for incident in selection.gone(edition):
