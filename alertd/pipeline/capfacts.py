@@ -16,6 +16,7 @@ SCHEME = "alertd:1:"
 PUBLISHED = ("abduction", "children", "companions", "vehicle", "last_seen")
 """What a public document gives so; the rest it says in elements of CAP, or not at all."""
 
+MOST = 100  # problems that are worth telling
 _PATH = re.compile(r"[a-z_]{1,40}(\.([a-z_]{1,40}|\d{1,3})){0,5}")
 _POINTS = frozenset({"coordinates", "centre"})
 _WHOLE = frozenset({"age", "height_cm"})
@@ -65,23 +66,27 @@ def _plain(number: float) -> str:
 def facts_of(infos: Iterable[cap.Info]) -> tuple[dict[str, Any], list[Problem]]:
     """Give what the parameters of our scheme say, over all languages, and what contradicts."""
     said: dict[str, str] = {}
-    problems = []
-    for info in infos:
-        for each in info.parameter:
-            path = each.value_name.removeprefix(SCHEME)
-            if path == each.value_name or path.startswith("cell_broadcast."):
-                continue
-            if not _PATH.fullmatch(path):
-                problems.append(
-                    Problem("parameter", f"must be named {SCHEME}field, as docs/cap.md")
-                )
-            elif said.setdefault(path, each.value) != each.value:
-                problems.append(Problem(path, "is said in two ways; say the same in each info"))
+    problems: dict[str, Problem] = {}
+    for path, value in _ours(infos):
+        if not _PATH.fullmatch(path):
+            message = f"must be named {SCHEME} and the path of a field"
+            problems["parameter"] = Problem("parameter", message)
+        elif said.setdefault(path, value) != value:
+            problems[path] = Problem(path, "is said in two ways; say the same in each info")
     tree: dict[str, Any] = {}
     for path, value in said.items():
         if not _plant(tree, path.split("."), value):
-            problems.append(Problem(path, "is a field and holds fields; it can be only one"))
-    return {name: _listed(below) for name, below in tree.items()}, problems
+            problems[path] = Problem(path, "is a field and holds fields; it can be only one")
+    facts = {name: _listed(below) for name, below in tree.items()}
+    return facts, list(problems.values())[:MOST]
+
+
+def _ours(infos: Iterable[cap.Info]) -> Iterator[tuple[str, str]]:
+    for info in infos:
+        for each in info.parameter:
+            path = each.value_name.removeprefix(SCHEME)
+            if path != each.value_name and not path.startswith("cell_broadcast."):
+                yield path, each.value
 
 
 def _plant(tree: dict[str, Any], steps: list[str], text: str) -> bool:

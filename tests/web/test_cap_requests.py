@@ -239,6 +239,11 @@ def test_contradicting_parameters_are_refused(named: tuple[str, str], field: str
     assert field in problems(request(everything(), info=info_with(named)))
 
 
+def test_a_thousand_problems_are_not_all_told() -> None:
+    named = [(f"extra.{n % 9}.{n}.b", text) for n in range(999) for text in "xy"]
+    assert len(problems(request(everything(), info=info_with(*named)))) < 300
+
+
 def test_parameters_of_others_are_passed_over() -> None:
     first = cap.parse(request(everything())).info[0]
     foreign = cap.Named(value_name="EAS-ORG", value="CIV")

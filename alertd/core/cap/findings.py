@@ -53,19 +53,21 @@ class Node:
         steps = []
         element: etree._Element | None = self.element
         while element is not None and (parent := element.getparent()) is not None:
-            same = list(parent.iterchildren(str(element.tag)))
             step = Node(element).name
-            steps.append(f"{step}[{same.index(element) + 1}]" if len(same) > 1 else step)
+            local = etree.QName(element).localname
+            several = _count_same(parent, name=local) > 1
+            place = int(_count_before(element, name=local)) + 1
+            steps.append(f"{step}[{place}]" if several else step)
             element = parent
         return "/".join(reversed(steps))
 
     def all(self, *names: str) -> "list[Node]":
         """Give the children of these names, in the document's order."""
-        tags = {_PREFIX + name for name in names}
-        return [Node(each) for each in self.element if each.tag in tags]
+        return [Node(each) for each in self.element.iterchildren(*(_PREFIX + n for n in names))]
 
     def first(self, name: str) -> "Node | None":
-        return next(iter(self.all(name)), None)
+        found = self.element.find(_PREFIX + name)
+        return None if found is None else Node(found)
 
     def value(self, name: str) -> str:
         """Give the text of the first child of that name; empty when there is none."""
@@ -77,6 +79,9 @@ class Node:
         return (Node(each) for each in self.element.iter(*(_PREFIX + name for name in names)))
 
 
+# By libxml2 itself: a hostile document may have thousands of siblings.
+_count_same = etree.XPath("count(*[local-name() = $name])")
+_count_before = etree.XPath("count(preceding-sibling::*[local-name() = $name])")
 MOST = 100  # findings of one kind: who is told so many times knows
 Judge = Callable[[Node], Iterator[Node]]
 

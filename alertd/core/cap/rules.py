@@ -190,10 +190,11 @@ def _expires_missing(alert: Node) -> Iterator[Node]:
     "is not after sent, effective and onset: nobody would ever show it",
 )
 def _expires_early(alert: Node) -> Iterator[Node]:
+    sent = alert.value("sent")
     for info in alert.all("info"):
         expires = info.first("expires")
         end = values.moment(expires.text) if expires else None
-        starts = [alert.value("sent"), info.value("effective"), info.value("onset")]
+        starts = [sent, info.value("effective"), info.value("onset")]
         begins = [begin for begin in map(values.moment, starts) if begin is not None]
         if expires and end is not None and any(begin >= end for begin in begins):
             yield expires
