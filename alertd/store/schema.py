@@ -301,7 +301,7 @@ documents = Table(
     Column("at", Instant, nullable=False),
 )
 
-HALTED = "state IN ('dead', 'uncertain', 'expired', 'cancelled')"
+HALTED = "state IN ('dead', 'uncertain', 'expired')"
 """The few among millions that someone may have to look at. SQLite takes a partial index only for
 a query that says the very same, so such a query says it beside whatever else it asks."""
 
@@ -347,6 +347,18 @@ deliveries = Table(
         "ix_deliveries_trouble",
         "state",
         "id",
+        "channel",
+        "reason",
+        "dispatch_id",
+        sqlite_where=text(HALTED),
+        postgresql_where=text(HALTED),
+    ),
+    Index(
+        "ix_deliveries_failures",
+        "dispatch_id",
+        "channel",
+        "state",
+        "reason",
         sqlite_where=text(HALTED),
         postgresql_where=text(HALTED),
     ),

@@ -10,7 +10,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-HALTED = sa.text("state IN ('dead', 'uncertain', 'expired', 'cancelled')")
+HALTED = sa.text("state IN ('dead', 'uncertain', 'expired')")
 
 
 def upgrade() -> None:
@@ -18,7 +18,14 @@ def upgrade() -> None:
     op.create_index(
         "ix_deliveries_trouble",
         "deliveries",
-        ["state", "id"],
+        ["state", "id", "channel", "reason", "dispatch_id"],
+        sqlite_where=HALTED,
+        postgresql_where=HALTED,
+    )
+    op.create_index(
+        "ix_deliveries_failures",
+        "deliveries",
+        ["dispatch_id", "channel", "state", "reason"],
         sqlite_where=HALTED,
         postgresql_where=HALTED,
     )
@@ -59,6 +66,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("alarms")
     op.drop_table("link_tests")
+    op.drop_index("ix_deliveries_failures", table_name="deliveries")
     standing = sa.text("state IN ('dead', 'uncertain')")
     op.drop_index("ix_deliveries_trouble", table_name="deliveries")
     op.create_index(

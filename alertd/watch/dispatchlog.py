@@ -1,0 +1,353 @@
+"""The dispatch log: every delivery, found by what may be searched.
+
+No query reads more than WINDOW rows of the ledger, whatever it asks for and however many there
+are: a page that found too little within its window says how far it has looked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    TextClause,
+    func,
+    select,
+    text,
+)
+
+from alertd.core.delivery import State
+from alertd.core.errors import NotFound
+from alertd.masking import mask
+from alertd.store.schema import (
+    HALTED,
+    addresses,
+    alerts,
+    attempts,
+    deliveries,
+    dispatches,
+    from_micros,
+    progress,
+)
+
+WINDOW = 10_000
+MOST_DISPATCHES = 500  # that are asked for one address: the newest
+HALTED_STATES = (State.DEAD, State.UNCERTAIN, State.EXPIRED)
+
+Clauses = list[ColumnElement[bool] | TextClause]
+Place = tuple[int, ...]
+"""Where a page ends: a delivery's id, or, of one alert, a dispatch and an address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What is looked for; an address by its number, so that no link ever carries it."""
+
+    alert_id: str | None = None
+    case_reference: str | None = None
+    channel: str | None = None
+    state: State | None = None
+    reason: str | None = None
+    address_id: int | None = None
+
+    @property
+    def one_alert(self) -> bool:
+        return bool(self.alert_id or self.case_reference)
+
+    @property
+    def anything(self) -> bool:
+        return not any((self.one_alert, self.channel, self.state, self.reason, self.address_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One delivery as the log shows it; its address is masked."""
+
+    id: int
+    alert_id: str
+    case_reference: str
+    exercise: bool
+    kind: str
+    variant: str
+    version_id: int
+    channel: str
+    lane: str
+    address: str
+    address_id: int
+    language: str
+    state: State
+    attempts: int
+    repeat: bool
+    reason: str
+    next_at: datetime | None
+    activated_at: datetime
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    provider_ref: str
+
+    @property
+    def delay_s(self) -> float | None:
+        """Give how long after the last approval it arrived, or at least left us."""
+        at = self.delivered_at or self.sent_at
+        return (at - self.activated_at).total_seconds() if at else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """`next` is where to go on; `full` is false when the window ended before the page did."""
+
+    lines: tuple[Line, ...]
+    next: Place | None = None
+    full: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    number: int  # 0: what the provider reported later
+    started_at: datetime
+    finished_at: datetime
+    result: str
+    reason: str
+    detail: str
+    provider_ref: str
+    node: str
+
+
+def find(conn: Connection, wanted: Filter, *, after: Place | None, limit: int) -> LogPage:
+    """Give what fits, newest first."""
+    if wanted.address_id is not None:
+        return _of_address(conn, wanted, after, limit)
+    if not wanted.one_alert:
+        return _newest(conn, wanted, None, after, limit)
+    chosen: list[int] = list(conn.scalars(_dispatches_of(wanted)))
+    if not chosen:
+        return LogPage(lines=())
+    if wanted.state in HALTED_STATES:
+        return _newest(conn, wanted, chosen, after, limit)
+    return _of_dispatches(conn, wanted, chosen, after, limit)
+
+
+def find_address(conn: Connection, spelled: dict[str, str]) -> int | None:
+    """Give the number of an address, told how each channel would spell it."""
+    for channel, address in spelled.items():
+        query = select(addresses.c.id).where(
+            addresses.c.channel == channel, addresses.c.address == address
+        )
+        if (found := conn.scalar(query)) is not None:
+            return int(found)
+    return None
+
+
+def read_line(conn: Connection, delivery_id: int) -> tuple[Line, list[Attempt]]:
+    """Give one delivery with its attempts, in the order in which they were made."""
+    lines = _lines(conn, [delivery_id])
+    if not lines:
+        raise NotFound("there is no such delivery")
+    rows = conn.execute(
+        select(attempts).where(attempts.c.delivery_id == delivery_id).order_by(attempts.c.id)
+    ).mappings()
+    names = ("number", "result", "reason", "detail", "provider_ref", "node")
+    made = [
+        Attempt(
+            started_at=from_micros(row["started_at"]),
+            finished_at=from_micros(row["finished_at"]),
+            **{name: row[name] for name in names},
+        )
+        for row in rows
+    ]
+    return lines[0], made
+
+
+def read_address(conn: Connection, address_id: int) -> str:
+    """Give an address in full; whoever shows it writes that down."""
+    return str(
+        conn.execute(select(addresses.c.address).where(addresses.c.id == address_id)).scalar_one()
+    )
+
+
+# --- the three ways through the ledger -------------------------------------------------------
+
+
+def _newest(
+    conn: Connection,
+    wanted: Filter,
+    dispatch_ids: Sequence[int] | None,
+    after: Place | None,
+    limit: int,
+) -> LogPage:
+    """Go by number, through the few halted or waiting ones where only they are asked for."""
+    fits = _fits(wanted)
+    low: int | None
+    if wanted.state in HALTED_STATES:
+        halted: Clauses = [text(HALTED), deliveries.c.state == wanted.state]
+        low = _low(conn, deliveries.c.id, [*halted, *_before(after)], WINDOW)
+        fits.append(text(HALTED))
+    elif wanted.state in (State.QUEUED, State.LEASED) and _few_wait(conn):
+        return _waiting(conn, wanted, after, limit)
+    else:
+        start = after[0] if after else (conn.scalar(select(func.max(deliveries.c.id))) or 0) + 1
+        low = start - WINDOW if start > WINDOW else None
+    if low is not None:
+        fits.append(deliveries.c.id >= low)
+    if dispatch_ids is not None:
+        fits.append(deliveries.c.dispatch_id.in_(dispatch_ids))
+    query = select(deliveries.c.id).where(*fits, *_before(after))
+    ids = list(conn.scalars(query.order_by(deliveries.c.id.desc()).limit(limit + 1)))
+    if len(ids) > limit:
+        return LogPage(lines=_lines(conn, ids[:limit]), next=(ids[limit - 1],))
+    end = None if low is None else (low,)
+    return LogPage(lines=_lines(conn, ids), next=end, full=end is None)
+
+
+def _waiting(conn: Connection, wanted: Filter, after: Place | None, limit: int) -> LogPage:
+    """Give what waits, where that is little: from the index of what waits, then sorted."""
+    literal = text(f"state = '{wanted.state}'")  # as the partial index says it
+    unsorted = (deliveries.c.id + 0).desc()  # or SQLite would read everything in order
+    query = select(deliveries.c.id).where(literal, *_fits(wanted), *_before(after))
+    ids = list(conn.scalars(query.order_by(unsorted).limit(limit + 1)))
+    end = (ids[limit - 1],) if len(ids) > limit else None
+    return LogPage(lines=_lines(conn, ids[:limit]), next=end)
+
+
+def _of_dispatches(
+    conn: Connection,
+    wanted: Filter,
+    dispatch_ids: Sequence[int],
+    after: Place | None,
+    limit: int,
+) -> LogPage:
+    """Go through an alert's dispatches, the newest first, each by its addresses."""
+    found: list[tuple[int, Place]] = []
+    left = WINDOW
+    by_address = deliveries.c.address_id
+    for dispatch_id in dispatch_ids:
+        if after is not None and dispatch_id > after[0]:
+            continue
+        among: Clauses = [deliveries.c.dispatch_id == dispatch_id]
+        if after is not None and dispatch_id == after[0]:
+            among.append(by_address < after[1])
+        low = _low(conn, by_address, among, left)
+        bound = [by_address >= low] if low is not None else []
+        query = select(deliveries.c.id, by_address).where(*among, *bound, *_fits(wanted))
+        query = query.order_by(by_address.desc()).limit(limit + 1 - len(found))
+        found += [(row.id, (dispatch_id, row.address_id)) for row in conn.execute(query)]
+        if len(found) > limit or low is not None:
+            break
+        left -= conn.scalar(select(func.count()).select_from(deliveries).where(*among)) or 0
+    lines = _lines(conn, [number for number, _ in found[:limit]])
+    if len(found) > limit:
+        return LogPage(lines=lines, next=found[limit - 1][1])
+    if low is not None:
+        return LogPage(lines=lines, next=(dispatch_id, low), full=False)
+    return LogPage(lines=lines)
+
+
+def _low(
+    conn: Connection,
+    column: ColumnElement[int],
+    among: Clauses,
+    window: int,
+) -> int | None:
+    """Give where the window over `among` ends; None when it holds them all."""
+    query = select(column).select_from(deliveries).where(*among).order_by(column.desc())
+    found: int | None = conn.scalar(query.offset(max(window, 1) - 1).limit(1))
+    return found
+
+
+def _before(after: Place | None) -> list[ColumnElement[bool]]:
+    return [deliveries.c.id < after[0]] if after else []
+
+
+def _of_address(conn: Connection, wanted: Filter, after: Place | None, limit: int) -> LogPage:
+    """Ask the newest dispatches for one address: a seek each."""
+    newest = select(dispatches.c.id).order_by(dispatches.c.id.desc()).limit(MOST_DISPATCHES)
+    if after is not None:
+        newest = newest.where(dispatches.c.id < after[0])
+    if wanted.one_alert:
+        newest = newest.where(dispatches.c.id.in_(_dispatches_of(wanted)))
+    asked = list(conn.scalars(newest))
+    query = (
+        select(deliveries.c.id, deliveries.c.dispatch_id)
+        .where(
+            deliveries.c.dispatch_id.in_(asked),
+            deliveries.c.address_id == wanted.address_id,
+            *_fits(wanted),
+        )
+        .order_by(deliveries.c.dispatch_id.desc())
+        .limit(limit + 1)
+    )
+    rows = conn.execute(query).all()
+    lines = _lines(conn, [row.id for row in rows[:limit]])
+    if len(rows) > limit:
+        return LogPage(lines=lines, next=(rows[limit - 1].dispatch_id,))
+    more = len(asked) == MOST_DISPATCHES
+    return LogPage(lines=lines, next=(asked[-1],) if more else None, full=not more)
+
+
+def _few_wait(conn: Connection) -> bool:
+    """Tell whether what waits is so little that all of it fits into one window."""
+    query = select(func.sum(progress.c.count)).where(progress.c.state == State.QUEUED)
+    return (conn.scalar(query) or 0) < WINDOW
+
+
+def _dispatches_of(wanted: Filter) -> Select[Any]:
+    query = (
+        select(dispatches.c.id)
+        .join(alerts, alerts.c.id == dispatches.c.alert_id)
+        .order_by(dispatches.c.id.desc())
+    )
+    if wanted.alert_id:
+        query = query.where(alerts.c.id == wanted.alert_id)
+    if wanted.case_reference:
+        query = query.where(alerts.c.case_reference == wanted.case_reference)
+    return query
+
+
+def _fits(wanted: Filter) -> Clauses:
+    asked = {name: getattr(wanted, name) for name in ("channel", "state", "reason")}
+    return [deliveries.c[name] == value for name, value in asked.items() if value]
+
+
+def _lines(conn: Connection, ids: Sequence[int]) -> tuple[Line, ...]:
+    query = (
+        select(
+            deliveries,
+            dispatches.c.kind,
+            dispatches.c.variant,
+            dispatches.c.version_id,
+            dispatches.c.exercise,
+            dispatches.c.sent_at.label("activated_at"),
+            alerts.c.id.label("alert_id"),
+            alerts.c.case_reference,
+            addresses.c.address,
+        )
+        .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
+        .join(alerts, alerts.c.id == dispatches.c.alert_id)
+        .join(addresses, addresses.c.id == deliveries.c.address_id)
+        .where(deliveries.c.id.in_(ids))
+    )
+    found = {row["id"]: _line(row) for row in conn.execute(query).mappings()}
+    return tuple(found[number] for number in ids if number in found)
+
+
+def _line(row: RowMapping) -> Line:
+    state = State(row["state"])
+    made = {
+        "address": mask(row["address"]),
+        "state": state,
+        "reason": row["reason"] or "",
+        "next_at": from_micros(row["next_at"]) if state is State.QUEUED else None,
+        "sent_at": _instant(row["sent_at"]),
+        "delivered_at": _instant(row["delivered_at"]),
+        "provider_ref": row["provider_ref"] or "",
+    }
+    kept = {name: row[name] for name in Line.__dataclass_fields__ if name not in made}
+    return Line(**{**kept, **made})
+
+
+def _instant(number: int | None) -> datetime | None:
+    return None if number is None else from_micros(number)

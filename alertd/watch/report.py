@@ -1,0 +1,70 @@
+"""The report of an alert: what happened when, whom it reached, what failed, who approved it.
+
+It says nothing of the child, so that it can be kept when the child's record is gone.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, text
+
+from alertd.shapes import AlertView, ProgressView
+from alertd.store.schema import HALTED, deliveries, dispatches
+from alertd.views import show_alert, show_progress
+from alertd.watch.auditlog import AuditFilter, AuditLine, find_entries
+
+ENTRIES = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """How many deliveries of one kind of message ended in one way."""
+
+    kind: str
+    channel: str
+    state: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    alert: AlertView
+    progress: ProgressView
+    failures: tuple[Failures, ...]
+    timeline: tuple[AuditLine, ...]  # oldest first
+    as_of: datetime
+
+
+def read_report(conn: Connection, alert_id: str, now: datetime) -> Report:
+    """Give the whole report; raises NotFound."""
+    alert = show_alert(conn, alert_id, None)
+    entries = find_entries(conn, AuditFilter(alert_id=alert_id), before=None, limit=ENTRIES)
+    return Report(
+        alert=alert,
+        progress=show_progress(conn, alert_id, now),
+        failures=tuple(failures_of(conn, alert_id)),
+        timeline=tuple(reversed(entries.lines)),
+        as_of=now,
+    )
+
+
+def failures_of(conn: Connection, alert_id: str) -> list[Failures]:
+    """Count what was given up, by reason: from the index of the halted alone."""
+    rows = conn.execute(
+        select(
+            dispatches.c.kind,
+            deliveries.c.channel,
+            deliveries.c.state,
+            deliveries.c.reason,
+            func.count(),
+        )
+        .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
+        .where(dispatches.c.alert_id == alert_id, text(f"deliveries.{HALTED}"))
+        .group_by(dispatches.c.kind, deliveries.c.channel, deliveries.c.state, deliveries.c.reason)
+        .order_by(dispatches.c.kind, deliveries.c.channel, func.count().desc())
+    )
+    return [
+        Failures(kind=kind, channel=channel, state=state, reason=reason or "", count=count)
+        for kind, channel, state, reason, count in rows
+    ]

@@ -1,0 +1,140 @@
+"""No operators' page scans or sorts the ledger: read from the database's own plans."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from alertd.core.delivery import State
+from alertd.store.store import Store
+from alertd.watch.board import read_board
+from alertd.watch.dispatchlog import WINDOW, Filter, find, read_line
+from alertd.watch.report import failures_of
+from tests.benchmarks.console import NOW, RATES, fill
+
+COUNT = 60_000
+PARTIAL = re.compile(r"ix_deliveries_(due|leased|trouble|failures)")  # of a few rows each
+BIG = ("deliveries", "attempts", "addresses")
+
+ASKED = {
+    "everything": Filter(),
+    "a channel": Filter(channel="email"),
+    "delivered": Filter(state=State.DELIVERED),
+    "none sent": Filter(state=State.SENT),
+    "queued": Filter(state=State.QUEUED, channel="sms"),
+    "in hand": Filter(state=State.LEASED),
+    "dead": Filter(state=State.DEAD),
+    "dead of an alert": Filter(state=State.DEAD, alert_id="example03"),
+    "a reason": Filter(reason="dns"),
+    "a case": Filter(case_reference="EX-0003"),
+    "an address": Filter(address_id=7),
+}
+
+
+@pytest.fixture
+def store_url(tmp_path: Any) -> str:
+    return f"sqlite:///{tmp_path}/alertd.db"
+
+
+@contextmanager
+def statements(conn: Connection) -> Iterator[list[tuple[str, Any]]]:
+    seen: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        seen.append((statement, values))
+
+    event.listen(conn, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(conn, "before_cursor_execute", note)
+
+
+def plans(conn: Connection, read: Any) -> list[str]:
+    """Give the steps of every statement that `read` makes."""
+    with statements(conn) as seen:
+        read(conn)
+    steps: list[str] = []
+    for statement, values in seen:
+        rows = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        steps += [row[3] for row in rows]
+    assert steps
+    return steps
+
+
+def scans(steps: list[str]) -> list[str]:
+    """Give the steps that read one of the big tables from end to end, not a partial index."""
+    return [
+        step
+        for step in steps
+        if step.startswith("SCAN") and any(t in step for t in BIG) and not PARTIAL.search(step)
+    ]
+
+
+async def test_no_page_scans_the_ledger(store: Store) -> None:
+    await store.write(fill, COUNT)
+    reads: dict[str, Any] = {
+        name: lambda conn, wanted=wanted: find(conn, wanted, after=None, limit=50)
+        for name, wanted in ASKED.items()
+    }
+    reads["board"] = lambda conn: read_board(conn, RATES, NOW + timedelta(minutes=1))
+    reads["a delivery"] = lambda conn: read_line(conn, 4711)
+    reads["failures"] = lambda conn: failures_of(conn, "example05")
+    found = {name: scans(await store.read(plans, read)) for name, read in reads.items()}
+    assert {name: steps for name, steps in found.items() if steps} == {}
+
+
+async def test_the_check_of_plans_sees_a_scan(store: Store) -> None:
+    await store.write(fill, 2000)
+
+    def whole(conn: Connection) -> None:
+        conn.execute(text("SELECT count(*) FROM attempts WHERE node = 'x'"))
+
+    assert scans(await store.read(plans, whole))
+
+
+async def test_a_page_that_finds_too_little_says_how_far_it_has_looked(store: Store) -> None:
+    await store.write(fill, COUNT)
+    looked = await store.read(find, Filter(reason="dns"), after=None, limit=50)
+    assert not looked.full
+    assert looked.next == (COUNT + 1 - WINDOW,)
+    rounds = 0
+    while looked.next is not None:
+        looked = await store.read(find, Filter(reason="dns"), after=looked.next, limit=50)
+        rounds += 1
+    assert looked.full
+    assert rounds == COUNT // WINDOW
+
+
+@pytest.mark.parametrize("name", ASKED)
+async def test_every_delivery_that_fits_comes_once_page_by_page(store: Store, name: str) -> None:
+    await store.write(fill, 4000)
+    wanted = ASKED[name]
+    seen: list[int] = []
+    page = await store.read(find, wanted, after=None, limit=37)
+    while True:
+        seen += [line.id for line in page.lines]
+        if page.next is None:
+            break
+        page = await store.read(find, wanted, after=page.next, limit=37)
+    assert len(seen) == len(set(seen))
+    assert len(seen) == await store.read(_count, wanted)
+
+
+def _count(conn: Connection, wanted: Filter) -> int:
+    names = ("channel", "state", "reason", "address_id")
+    asked = {name: getattr(wanted, name) for name in names if getattr(wanted, name)}
+    fits = [f"deliveries.{name} = :{name}" for name in asked]
+    if wanted.one_alert:
+        asked |= {"alert": wanted.alert_id or "example03"}
+        fits.append("dispatches.alert_id = :alert")
+    where = " AND ".join(fits) or "1 = 1"
+    joined = "deliveries JOIN dispatches ON dispatches.id = dispatch_id"
+    query = text(f"SELECT count(*) FROM {joined} WHERE {where}")  # noqa: S608 - our own words
+    return int(conn.scalar(query, asked))
