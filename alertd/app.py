@@ -52,6 +52,7 @@ from alertd.workers.anchor import Anchoring
 from alertd.workers.delivery import DeliveryWorker, Limits
 from alertd.workers.guard import end, guard
 from alertd.workers.mirror import MirrorWorker
+from alertd.workers.outside_hub import OutsideHub
 from alertd.workers.running import RunningDispatches
 from alertd.workers.schedule import Duty, duties, schedule, watching
 
@@ -144,6 +145,10 @@ class App:
             hub = self._hub(stack) if public else None
             await self._listen(stack, self._doors(reports, hub, public=public))
             await stack.enter_async_context(self._sending())
+            subscribers = self._subscribers()
+            if subscribers is not None and (outside := subscribers.settings.outside_hub):
+                told = OutsideHub(self.tools.store, self.press, outside)
+                stack.push_async_callback(end, guard(told.run(), "outside hub"))
             if self.mirror is not None:
                 mirroring = MirrorWorker(self.tools.store, self.press, self.mirror)
                 stack.push_async_callback(end, guard(mirroring.run(), "mirror"))
@@ -227,12 +232,14 @@ class App:
         await asyncio.sleep(EARLY_REPORT_S)
         await self._settle_reports(reports)
 
+    def _subscribers(self) -> Subscribers | None:
+        return cast("Subscribers | None", self.tools.channels.get(websub.CHANNEL))
+
     def _hub(self, stack: AsyncExitStack) -> Hub | None:
         """Start confirming subscriptions, where the channel for them is switched on."""
-        channel = self.tools.channels.get(websub.CHANNEL)
-        if channel is None:
+        if (subscribers := self._subscribers()) is None:
             return None
-        hub = Hub(self.tools, cast("Subscribers", channel))
+        hub = Hub(self.tools, subscribers)
         stack.push_async_callback(end, guard(hub.run(), "websub hub"))
         return hub
 

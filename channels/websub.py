@@ -42,6 +42,11 @@ class WebsubSettings(BaseModel):
     http_hosts: tuple[str, ...] = Field(
         default=(), description="Host names that may be written to without TLS (http://)."
     )
+    outside_hub: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        description="A hub of somebody else's that is told of every change as well.",
+    )
     max_subscriptions: Annotated[int, Field(ge=1)] = Field(
         default=10_000, description="Subscriptions in all; further ones are refused."
     )

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs
 
 import aiohttp
 import feedparser
@@ -16,6 +17,7 @@ from aiohttp import web
 
 from alertd.pipeline.end import end
 from alertd.pipeline.websub import end_leases
+from alertd.workers.outside_hub import OutsideHub
 from tests.dispatch.conftest import Town
 
 SECRET = "a-secret-of-nobody"
@@ -164,3 +166,19 @@ async def test_a_callback_in_a_private_network_is_never_asked(
     assert status == 202
     await asyncio.sleep(0.3)
     assert newsroom.asked == []
+
+
+async def test_a_hub_of_somebody_else_is_told_of_every_change(
+    town: Town, newsroom: Newsroom
+) -> None:
+    outside = OutsideHub(town.tools.store, town.app.press, newsroom.url)
+    telling = asyncio.create_task(outside.run())
+    try:
+        await newsroom.until(newsroom.got, 1)
+        await town.send(status="actual")
+        await newsroom.until(newsroom.got, 2)
+    finally:
+        telling.cancel()
+    said = parse_qs(newsroom.got[1][1].decode())
+    assert said["hub.mode"] == ["publish"]
+    assert f"{town.tools.public_url}/feeds/el/atom.xml" in said["hub.url"]
