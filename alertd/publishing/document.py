@@ -20,6 +20,7 @@ class Document:
     body: bytes
     media_type: str
     modified_at: datetime
+    framed: bool = False  # other sites may show it in a frame
 
     @cached_property
     def tag(self) -> str:
@@ -38,8 +39,9 @@ class Document:
         """Give the Content-Security-Policy of a page: its own style and pictures from here."""
         if not self.media_type.startswith("text/html"):
             return None
+        none = "'none'"
         styles = [f"'{csp_digest(style)}'" for style in _STYLE.findall(self.body.decode())]
         return (
             f"default-src 'none'; style-src {' '.join(styles)}; img-src 'self'; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            f"base-uri 'none'; form-action 'none'; frame-ancestors {'*' if self.framed else none}"
         )

@@ -19,7 +19,7 @@ from alertd.templating import Catalogue
 
 HTML = "text/html; charset=utf-8"
 
-_FEEDS = (
+FEEDS = (
     ("RSS", "rss.xml", RSS),
     ("Atom", "atom.xml", ATOM),
     ("JSON Feed", "feed.json", JSON_FEED),
@@ -33,31 +33,31 @@ def write_list(edition: Edition, site: Site, language: str | None) -> bytes:
     tag = catalogue.language
     live = [each for each in Selection(language=tag).shown(edition) if each.live]
     context = {
-        "alerts": [_row(each, catalogue) for each in live],
+        "alerts": [row(each, catalogue) for each in live],
         "feeds": [
             {
                 "title": title,
                 "media_type": media_type.partition(";")[0],
                 "link": site.public_url + Selection(language=tag).path(file),
             }
-            for title, file, media_type in _FEEDS
+            for title, file, media_type in FEEDS
         ],
         "translations": [
             {"language": each, "name": autonym(each), "link": site.home(each)}
             for each in site.languages
         ],
     }
-    return _render(site, catalogue, "list.html", context, real=True)
+    return render(site, catalogue, "list.html", context, real=True)
 
 
 def write_over(site: Site, language: str | None, *, real: bool) -> bytes:
     """Say that an alert has ended: nothing of it is left."""
     catalogue = site.catalogue(language)
     home = site.home(catalogue.language)
-    return _render(site, catalogue, "over.html", {"home": home}, real=real)
+    return render(site, catalogue, "over.html", {"home": home}, real=real)
 
 
-def _row(incident: Incident, catalogue: Catalogue) -> dict[str, str]:
+def row(incident: Incident, catalogue: Catalogue) -> dict[str, str]:
     entry = incident.entry(catalogue.language)
     sent = datetime.fromisoformat(entry.sent)  # with the authority's offset
     pattern = catalogue.gettext.pgettext("date pattern", "d MMMM y, HH:mm")
@@ -69,7 +69,7 @@ def _row(incident: Incident, catalogue: Catalogue) -> dict[str, str]:
     }
 
 
-def _render(
+def render(
     site: Site, catalogue: Catalogue, file: str, context: Mapping[str, object], *, real: bool
 ) -> bytes:
     gettext = catalogue.gettext.gettext

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alertd.anchors import Signer
@@ -20,6 +21,14 @@ from alertd.publishing.ledger import (
     read_sequence,
 )
 from alertd.publishing.manifest import write_manifest
+from alertd.publishing.newsroom import (
+    BANNER,
+    NEWSROOM,
+    read_schema,
+    write_banner,
+    write_newsroom,
+)
+from alertd.publishing.newsroom import path as path_of
 from alertd.publishing.pages import HTML, write_list, write_over
 from alertd.publishing.rss import RSS, write_rss
 from alertd.publishing.selection import Selection, Site
@@ -96,6 +105,35 @@ class Press:
             return write_list(await self._load(), self.site, language)
 
         return await self._get(f"/{language or ''}", HTML, build)
+
+    async def newsroom(self, language: str | None) -> Document:
+        """Give the page for newsrooms; raises NotFound for an unknown language."""
+        if language is not None:
+            self.site.known(language)
+
+        async def build(now: datetime) -> bytes:
+            return write_newsroom(await self._load(), self.site, language, now)
+
+        return await self._get(path_of(NEWSROOM, language), HTML, build, lasting=self._heartbeat)
+
+    async def banner(self, language: str | None) -> Document:
+        """Give the banner that other pages may frame; raises NotFound for an unknown language."""
+        if language is not None:
+            self.site.known(language)
+
+        async def build(_now: datetime) -> bytes:
+            return write_banner(await self._load(), self.site, language)
+
+        found = await self._get(path_of(BANNER, language), HTML, build)
+        return replace(found, framed=True)
+
+    async def schema(self, name: str) -> Document:
+        """Give a JSON Schema of what we say to machines."""
+
+        async def build(_now: datetime) -> bytes:
+            return await asyncio.to_thread(read_schema, name)
+
+        return await self._get(f"/schemas/{name}.json", "application/schema+json", build)
 
     async def page(self, alert_id: str, language: str | None) -> Document:
         """Give an alert's page; once that is over, it says so for good. Raises NotFound."""

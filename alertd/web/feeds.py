@@ -1,10 +1,12 @@
 """Addresses of what is public: feeds, pages, CAP documents, the signed state."""
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from aiohttp import web
 
 from alertd.publishing.document import Document
+from alertd.publishing.newsroom import BANNER, NEWSROOM, SCHEMAS
 from alertd.publishing.press import FEEDS, KEY, STATE, Press
 from alertd.publishing.selection import Selection
 from alertd.web.documents import preflight, respond
@@ -13,6 +15,7 @@ _LANGUAGE = "{language:[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*}"
 _REGION = "{region:[A-Z]{2}(?:-[A-Z0-9]{1,3})?}"
 _ALERT = "{alert:[0-9a-z]{1,20}}"
 
+T = TypeVar("T")
 Find = Callable[[web.Request], Awaitable[Document]]
 
 
@@ -40,9 +43,15 @@ def add_feeds(app: web.Application, press: Press) -> None:
     serve(f"/a/{_ALERT}/{_LANGUAGE}", lambda r: press.page(_part(r, "alert"), _part(r, "language")))
     serve(STATE, lambda _: press.state())
     serve(KEY, lambda _: press.key())
+    for name in SCHEMAS:
+        serve(f"/schemas/{name}.json", _of(press.schema, name))
+    for page, show in ((NEWSROOM, press.newsroom), (BANNER, press.banner)):
+        serve(page, _of(show, None))
+        for language in press.site.languages:
+            serve(f"{page}/{language}", _of(show, language))
     serve("/", lambda _: press.listing(None))
     for language in press.site.languages:
-        serve(f"/{language}", _listing(press, language))
+        serve(f"/{language}", _of(press.listing, language))
 
 
 def _feed(press: Press, file: str, *, exercise: bool) -> Find:
@@ -54,9 +63,9 @@ def _feed(press: Press, file: str, *, exercise: bool) -> Find:
     return find
 
 
-def _listing(press: Press, language: str) -> Find:
+def _of(show: Callable[[T], Awaitable[Document]], what: T) -> Find:
     async def find(_request: web.Request) -> Document:
-        return await press.listing(language)
+        return await show(what)
 
     return find
 

@@ -29,6 +29,8 @@ def harden(app: web.Application, *, https: bool) -> None:
     async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
         for name, value in chosen.items():
             response.headers.setdefault(name, value)
+        if "frame-ancestors *" in response.headers["Content-Security-Policy"]:
+            del response.headers["X-Frame-Options"]  # which has no word for everybody
         response.headers["Server"] = "alertd"  # in place of aiohttp's own, which tells versions
 
     app.on_response_prepare.append(add_headers)

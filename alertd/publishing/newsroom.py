@@ -1,0 +1,82 @@
+"""What newsrooms need: how to subscribe, a feed to try with, and a banner to embed."""
+
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+
+from alertd.pipeline.wording import autonym
+from alertd.publishing.edition import Edition
+from alertd.publishing.pages import FEEDS, render, row
+from alertd.publishing.selection import Selection, Site
+from alertd.resources import home
+from alertd.templating import Catalogue
+
+NEWSROOM = "/newsroom"
+BANNER = "/banner"
+SCHEMAS = ("state", "webhook")
+BANNER_S = 60  # after which a banner loads itself anew
+_TRIED = 5  # exercises that the page lists
+
+
+def write_newsroom(edition: Edition, site: Site, language: str | None, now: datetime) -> bytes:
+    """Tell newsrooms how to listen, and how we are."""
+    catalogue = site.catalogue(language)
+    tag = catalogue.language
+    exercises = Selection(exercise=True, language=tag).shown(edition)
+    banner = site.public_url + path(BANNER, tag)
+    context = {
+        "feeds": _feeds(site, tag, exercise=False),
+        "exercise_feeds": _feeds(site, tag, exercise=True),
+        "exercises": [row(each, catalogue) for each in exercises[:_TRIED]],
+        "live": len([each for each in Selection(language=tag).shown(edition) if each.live]),
+        "as_of": _time(site, catalogue, now),
+        "sequence": edition.sequence,
+        "site": site.public_url,
+        "banner": banner,
+        "home": site.home(tag),
+        "translations": _translations(site, lambda each: site.public_url + path(NEWSROOM, each)),
+    }
+    return render(site, catalogue, "newsroom.html", context, real=True)
+
+
+def write_banner(edition: Edition, site: Site, language: str | None) -> bytes:
+    """Give one line for other people's pages: what is in force, or that nothing is."""
+    catalogue = site.catalogue(language)
+    tag = catalogue.language
+    live = [each for each in Selection(language=tag).shown(edition) if each.live]
+    context = {
+        "alerts": [row(each, catalogue) for each in live],
+        "home": site.home(tag),
+        "again_s": BANNER_S,
+    }
+    return render(site, catalogue, "banner.html", context, real=True)
+
+
+def read_schema(name: str) -> bytes:
+    return (home("config") / "schemas" / f"{name}.json").read_bytes()
+
+
+def path(page: str, language: str | None) -> str:
+    return f"{page}/{language}" if language else page
+
+
+def _feeds(site: Site, language: str, *, exercise: bool) -> list[dict[str, str]]:
+    selection = Selection(exercise=exercise, language=language)
+    return [
+        {"title": title, "link": site.public_url + selection.path(file)} for title, file, _ in FEEDS
+    ]
+
+
+def _translations(site: Site, link: Callable[[str], str]) -> list[dict[str, str]]:
+    return [
+        {"language": each, "name": autonym(each), "link": link(each)} for each in site.languages
+    ]
+
+
+def _time(site: Site, catalogue: Catalogue, now: datetime) -> str:
+    rules = site.rulebook.current(site.rulebook.programmes()[0])
+    zone = ZoneInfo(rules.authority_timezone)
+    pattern = catalogue.gettext.pgettext("date pattern", "d MMMM y, HH:mm")
+    return format_datetime(now, f"{pattern}:ss zzz", tzinfo=zone, locale=catalogue.locale)
