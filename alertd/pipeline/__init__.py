@@ -30,6 +30,12 @@ A delivery:
     stop             dispatch  queued                        cancelled
     requeue          requeue   dead                          queued
 
+A CAP document:
+
+    read_request     caprequest  (somebody's XML)            an alert to submit
+    document_of      signatures  public                      signed, once, and stored
+    sign_due         signatures  public, not signed          the same, or an alarm
+
 Beside them: persons and recipients (who asks, who is told), record (the audit chain),
 render and contents (what a version says), notices (what officials are told).
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -249,6 +250,14 @@ def test_parameters_of_others_are_passed_over() -> None:
     foreign = cap.Named(value_name="EAS-ORG", value="CIV")
     info = (first.model_copy(update={"parameter": (*first.parameter, foreign)}),)
     assert read_back(request(everything(), info=info)) == ChildAlert.model_validate(everything())
+
+
+def test_the_scheme_names_fields_that_there_are() -> None:
+    text = (Path(__file__).parents[2] / "docs/cap.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`alertd:1:([a-z_][a-z_.0-9]+)`", text))
+    assert len(named) > 8
+    known = {each.value_name.removeprefix(SCHEME) for each in parameters(everything())}
+    assert {name for name in named if not name.startswith("cell_broadcast.")} <= known
 
 
 # --- over HTTP -------------------------------------------------------------------------------
