@@ -287,7 +287,7 @@ def show_progress(conn: Connection, alert_id: str, now: datetime) -> ProgressVie
         as_of=now,
         dispatches=[
             DispatchProgress(
-                **row,
+                **{name: row[name] for name in DispatchProgress.model_fields if name != "channels"},
                 channels=[
                     ChannelProgress(
                         channel=channel,
