@@ -63,6 +63,7 @@ class Message:
     now: datetime
     attempt: int = 1
     repeat: bool = False  # an earlier attempt may have arrived
+    ack_link: str = ""  # where to say that what was sent of an ended alert is deleted
     secret: str = ""  # the endpoint's own (webhook: `whsec_...`)
     thread: str = ""  # delivery id of the first message to this address about this alert
     exercise: bool = False

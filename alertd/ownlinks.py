@@ -21,8 +21,18 @@ def own_token(master: Maccer, address_id: int, address: str) -> str:
     return f"{address_id:x}.{base64.urlsafe_b64encode(mac[:_BYTES]).decode()}"
 
 
+def ack_token(master: Maccer, delivery_id: int, alert_id: str) -> str:
+    """Give the token of `{public_url}/ack/{token}`: one end, told to one endpoint."""
+    mac = bytes.fromhex(master.mac("acknowledgement", f"{delivery_id} {alert_id}"))
+    return f"{delivery_id:x}.{base64.urlsafe_b64encode(mac[:_BYTES]).decode()}"
+
+
+def is_ack_token(master: Maccer, token: str, delivery_id: int, alert_id: str) -> bool:
+    return hmac.compare_digest(token, ack_token(master, delivery_id, alert_id))
+
+
 def address_id_of(token: str) -> int:
-    """Give the address that a token speaks of, still unproven; raises ValueError."""
+    """Give the row that a token speaks of, still unproven; raises ValueError."""
     number, _, mac = token.partition(".")
     if len(number) > 15 or len(mac) != _LETTERS or not token.isascii():
         raise ValueError("not a token")

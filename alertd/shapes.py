@@ -196,6 +196,63 @@ class AuditEntry(View):
     hash: str
 
 
+class PhotoTaken(View):
+    """`digest` is what `children[].photo` of an alert may say, for 24 hours."""
+
+    digest: str
+    width: int
+    height: int
+
+
+class TakedownStep(View):
+    at: datetime
+    action: str
+    actor: str
+
+
+class TakenDown(View):
+    """Something public that was the alert's; `gone_at` is null while it still stands."""
+
+    what: str
+    address: str
+    gone_at: datetime | None
+
+
+class Told(View):
+    """How many a channel reached with the alert, and where the end to them stands."""
+
+    channel: str
+    reached: int
+    end: dict[str, int]
+    recalled: int
+    recallable: bool  # what it handed over can be taken back by the one who has it
+
+
+class EndpointAnswer(View):
+    """`asked` counts the end itself and the reminders after it."""
+
+    address: str
+    state: str
+    asked: int
+    acknowledged_at: datetime | None
+
+
+class TakedownView(View):
+    """What an end came to: what is gone, who was told, who says that it deleted what it had."""
+
+    alert_id: str
+    case_reference: str
+    status: str
+    state: str
+    reason: str | None
+    as_of: datetime
+    timeline: list[TakedownStep]
+    taken_down: list[TakenDown]
+    told: list[Told]
+    endpoints: list[EndpointAnswer]
+    not_recallable: list[str]
+
+
 # --- answers of the API that are no pages ----------------------------------------------------
 
 

@@ -29,6 +29,7 @@ TYPES = {
     Kind.CORRECTION: "alert.corrected",
     Kind.EXPIRY: "alert.expired",
 }
+ENDS = frozenset({Kind.END, Kind.CORRECTION, Kind.EXPIRY})
 IDENTITY = ("alert_id", "identifier", "status", "language", "cap_url")
 LARGEST_BODY = 20_000  # what the standard lets a receiver count on
 
@@ -95,6 +96,8 @@ class WebhookChannel:
         data = {name: context[name] for name in IDENTITY if context.get(name)}
         data |= context["data"]
         data |= {name.removesuffix(".txt"): texts[name].strip() for name in self.templates}
+        if context["kind"] in ENDS:
+            data["acknowledge_url"] = mark(Slot.ACK_LINK)
         payload = {"type": kind, "timestamp": mark(Slot.SENT), "data": data}
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
         if len(body) > LARGEST_BODY:
@@ -202,6 +205,7 @@ def _slots(message: Message) -> dict[Slot, bytes]:
         Slot.DELIVERY_ID: text(message.delivery_id),
         Slot.ADDRESS: text(message.address),
         Slot.OWN_LINK: text(message.own_link),
+        Slot.ACK_LINK: text(message.ack_link),
         Slot.SENDING_DATE: message.now.isoformat(timespec="seconds").encode(),
         Slot.THREAD: text(message.thread),
     }

@@ -80,7 +80,7 @@ class Child(Person):
     birth_date: Day | None = None
     age: Age | None = Field(default=None, validate_default=True)
     health: Text | None = None  # GDPR Art. 9: only where the policy allows it
-    photo: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # SHA-256 of an upload
+    photo: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # digest of an upload
 
     @field_validator("age")
     @classmethod
@@ -89,13 +89,6 @@ class Child(Person):
         if born_given is (age is not None):
             raise PydanticCustomError("child", "give either age or birth_date, and only one")
         return age
-
-    @field_validator("photo", mode="before")
-    @classmethod
-    def _no_upload_yet(cls, photo: object) -> object:
-        if photo is not None:
-            raise PydanticCustomError("photo", "cannot be given yet: leave it out")
-        return photo
 
 
 class Companion(Person):

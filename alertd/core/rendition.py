@@ -24,6 +24,7 @@ class Slot(StrEnum):
     ADDRESS = "address"  # mail's To header
     OWN_LINK = "own_link"  # shows and ends this recipient's subscription
     SENDING_DATE = "sending_date"  # mail's Date header
+    ACK_LINK = "ack_link"  # where this endpoint says that it has deleted what it had
     THREAD = "thread"  # mail's In-Reply-To and References: threads an update to the first mail
 
 

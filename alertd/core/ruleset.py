@@ -1,10 +1,18 @@
 """Rule sets: who may activate what, on which criteria. Data in config/rulesets/, not code."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from alertd.core.alert import LanguageTag, PhoneLine, PhoneNumber
@@ -15,6 +23,33 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 Words = dict[LanguageTag, Line]
 """One text per language tag: `{el = "...", en = "..."}`."""
+
+
+ALL_CHANNELS = ("sms", "email", "webhook", "feed")
+
+
+def _listed(value: object) -> object:
+    """Read the yes and no that rule sets of old say."""
+    if isinstance(value, bool):
+        return ALL_CHANNELS if value else ()
+    return value
+
+
+Channels = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
+
+
+class Outward(StrEnum):
+    """Facts that a rule set may keep out of a channel; area, times and lines always go."""
+
+    NAME = "name"
+    AGE = "age"
+    LOOKS = "looks"  # sex, height, build, hair, eyes, clothing, marks
+    HEALTH = "health"
+    PHOTO = "photo"
+    COMPANIONS = "companions"
+    VEHICLE = "vehicle"
+    PLACE = "place"
+    CIRCUMSTANCES = "circumstances"
 
 
 class Rule(BaseModel):
@@ -69,6 +104,30 @@ class EndReason(Rule):
     correction: bool = False
 
 
+class Step(Rule):
+    """Every so many minutes, until so many hours after activation."""
+
+    every_min: Annotated[int, Field(ge=5, le=24 * 60)]
+    until_h: Annotated[float, Field(gt=0, le=24 * 30)]
+
+
+class Rebroadcast(Rule):
+    """Sends a live version again: on which channels, to which recipients, how often."""
+
+    channels: Annotated[tuple[Name, ...], Field(min_length=1)]
+    classes: tuple[Name, ...] = ()  # of recipients; empty: all
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10)]
+
+    def moments(self, sent_at: datetime, until: datetime) -> Iterator[datetime]:
+        """Give when it is due after `sent_at` and before `until`; a step begins where one ends."""
+        at = sent_at
+        for step in self.steps:
+            end = min(until, sent_at + timedelta(hours=step.until_h))
+            while (at := at + timedelta(minutes=step.every_min)) <= end and at < until:
+                yield at
+            at -= timedelta(minutes=step.every_min)
+
+
 MessageId = Annotated[int, Field(ge=0, le=0xFFFF)]
 
 
@@ -117,13 +176,22 @@ class RuleSet(Rule):
     cell_broadcast: CellBroadcast | None = None  # None: CAP goes without its parameters
     allow_companion: bool = False  # GDPR Art. 10: convicted or suspected persons
     allow_health: bool = False  # GDPR Art. 9
-    notify_expiry: bool = False  # whether those reached are told that it expired
+    notify_expiry: Channels = ()  # where those reached are told that it expired
+    tell_opted_out: bool = False  # whether an end also goes to who has opted out since
+    rebroadcasts: Annotated[tuple[Rebroadcast, ...], Field(max_length=10)] = ()
+    # What may enter a channel whose messages cannot be recalled; a channel not named: all.
+    # The rest stands behind the address that can be revoked.
+    outward: dict[Name, tuple[Outward, ...]] = {}
 
     @model_validator(mode="after")
     def _is_coherent(self) -> Self:
         if problems := [*_name_faults(self), *_word_faults(self), *_bound_faults(self)]:
             raise PydanticCustomError("problems", "is not coherent", {"problems": problems})
         return self
+
+    def goes_out(self, channel: str) -> frozenset[Outward]:
+        """Give the facts that may enter a message of `channel`."""
+        return frozenset(self.outward.get(channel, tuple(Outward)))
 
     def kind(self, name: str) -> AlertKind | None:
         return next((kind for kind in self.kinds if kind.name == name), None)
@@ -204,6 +272,11 @@ def _bound_faults(rules: RuleSet) -> Iterator[Problem]:
     for place, kind in enumerate(rules.kinds):
         if kind.max_age is not None and kind.max_age < kind.min_age:
             yield Problem(f"kinds.{place}.max_age", f"must be at least min_age ({kind.min_age})")
+    for place, plan in enumerate(rules.rebroadcasts):
+        ends = [step.until_h for step in plan.steps]
+        if ends != sorted(set(ends)):
+            field = f"rebroadcasts.{place}.steps"
+            yield Problem(field, "each step must end later than the one before it")
     if rules.deputy_after_min <= rules.remind_after_min:
         yield Problem("deputy_after_min", "must be more than remind_after_min")
     for correction in (True, False):

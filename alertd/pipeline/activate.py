@@ -1,5 +1,6 @@
 """Puts an approved version in force, in the transaction of its last approval."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,7 +16,8 @@ from alertd.pipeline.versions import Version, advance, close, live
 from alertd.store.schema import dispatches
 from alertd.tools import ALERTD
 
-PUBLIC = (Kind.ALERT, Kind.UPDATE, Kind.END, Kind.CORRECTION, Kind.EXPIRY)
+ENDS = (Kind.END, Kind.CORRECTION, Kind.EXPIRY)
+PUBLIC = (Kind.ALERT, Kind.UPDATE, *ENDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,9 @@ class Outgoing:
     kind: Kind
     variant: str = ""
     deadline_at: datetime
+    occurrence: int = 0
+    channels: Sequence[str] | None = None  # None: every one that was rendered
+    classes: Sequence[str] | None = None  # of recipients; None: all
 
 
 def activate(conn: Connection, version: Version, *, sender: str, at: datetime) -> list[Entry]:
@@ -35,9 +40,10 @@ def activate(conn: Connection, version: Version, *, sender: str, at: datetime) -
     entries = []
     if (older := live(conn, version.alert_id)) is not None:
         close(conn, older, Move.SUPERSEDE, reason="superseded", at=at)
-        stop(conn, version.alert_id, at)
         said = {"version": older.number, "by": version.number}
         entries.append(Entry(ALERTD, "alert.superseded", version.alert_id, said))
+    # An end too, where it was wrong: who has not heard of it yet must not hear of it after this.
+    stop(conn, version.alert_id, at, kinds=PUBLIC)
     advance(conn, version, Move.ACTIVATE, sent_at=at)
     outgoing = Outgoing(kind=version.kind, deadline_at=version.expires_at)
     dispatch(conn, version, outgoing, sender=sender, at=at)
@@ -62,11 +68,15 @@ def dispatch(
             version_id=version.id,
             kind=outgoing.kind,
             variant=outgoing.variant,
+            occurrence=outgoing.occurrence,
             identifier=identifier,
             exercise=version.exercise,
             sent_at=at,
             deadline_at=outgoing.deadline_at,
             references=references(conn, version, sender=sender, at=at),
+            channels=outgoing.channels,
+            classes=outgoing.classes,
+            tell_opted_out=version.rules.tell_opted_out and outgoing.kind in ENDS,
         ),
     )
 

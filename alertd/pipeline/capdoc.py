@@ -9,6 +9,7 @@ from babel.languages import get_official_languages
 
 from alertd.core import cap
 from alertd.core.alert import ChildAlert
+from alertd.core.photo import Size
 from alertd.core.rendition import Kind, Slot
 from alertd.core.ruleset import RuleSet
 from alertd.pipeline import capfacts, facts
@@ -53,6 +54,7 @@ class Envelope:
     alert_id: str
     sender: str
     web: str
+    photos: tuple[tuple[str, Size], ...] = ()  # address and file of each
 
 
 def from_alert(
@@ -100,7 +102,18 @@ def _info(
         web=envelope.web,
         contact="; ".join(f"{line.label}: {line.number}" for line in lines),
         parameter=_parameters(alert, rules, texts, first=first) if live else (),
+        resource=tuple(_photo(uri, size) for uri, size in envelope.photos) if live else (),
         area=(_area(alert, texts.area, exact=live),),
+    )
+
+
+def _photo(uri: str, size: Size) -> cap.Resource:
+    return cap.Resource(
+        resource_desc="Photo",
+        mime_type="image/jpeg",
+        size=size.length,
+        uri=uri,
+        digest=size.sha1,
     )
 
 

@@ -13,8 +13,10 @@ from alertd.core.alert import ChildAlert
 from alertd.core.approval import open_roles
 from alertd.core.errors import Conflict
 from alertd.core.lifecycle import VersionState
+from alertd.core.photo import Photo
 from alertd.core.rendition import Kind, Rendition, manifest_digest
 from alertd.core.ruleset import RuleSet
+from alertd.pipeline.photos import attach, digests, of_alert
 from alertd.pipeline.render import Subject
 from alertd.pipeline.versions import Version, last_sent, open_facts
 from alertd.store.schema import alerts, fingerprints, renditions, versions
@@ -35,6 +37,7 @@ class Content:
     regions: list[str]
     languages: list[str]
     expires_at: datetime
+    photos: tuple[Photo, ...] = ()
     digest: str | None = None
     renditions: Rows = ()
     macs: frozenset[str] = frozenset()
@@ -42,7 +45,8 @@ class Content:
 
 def binding(alert: ChildAlert, rendered: Iterable[Rendition]) -> dict[str, object]:
     """Give what an approval is bound to besides the bytes: to whom, where and until when."""
-    return {
+    shown = {"photos": named} if (named := digests(alert)) else {}
+    return shown | {
         "status": alert.status,
         "regions": sorted(alert.area.regions),
         "channels": sorted({r.channel for r in rendered if r.kind not in TO_OFFICIALS}),
@@ -57,9 +61,12 @@ def digest_of(alert: ChildAlert, rendered: Collection[Rendition]) -> str:
     return manifest_digest(outgoing, binding(alert, outgoing))
 
 
-def facts_only(key: Key, alert: ChildAlert) -> Content:
+async def facts_only(
+    tools: Tools, key: Key, alert: ChildAlert, *, alert_id: str | None = None
+) -> Content:
     """Give the content of a draft: kept as it is, nothing rendered."""
     return Content(
+        photos=await of_alert(tools, alert_id, alert),
         facts=key.seal(alert.model_dump_json().encode()),
         regions=sorted(alert.area.regions),
         languages=list(alert.languages),
@@ -85,6 +92,7 @@ async def subject_of(
         alert=alert,
         rules=rules or version.rules,
         previous=open_facts(key, before) if before else None,
+        photos=await of_alert(tools, version.alert_id, alert),
     )
 
 
@@ -102,6 +110,7 @@ def _prepare(tools: Tools, key: Key, subject: Subject) -> Content:
         regions=sorted(tools.atlas.reaches(alert.area.regions)),
         languages=list(alert.languages),
         expires_at=alert.expires_at,
+        photos=subject.photos,
         digest=digest_of(alert, rendered),
         renditions=sealed(key, rendered),
         macs=frozenset(mac("fingerprint", text) for text in duplicates.keys(alert)),
@@ -158,6 +167,8 @@ def store(conn: Connection, version_id: int, content: Content) -> None:
             expires_at=content.expires_at,
         )
     )
+    alert_id = select(versions.c.alert_id).where(versions.c.id == version_id)
+    attach(conn, version_id, conn.scalars(alert_id).one(), content.photos)
     conn.execute(
         delete(renditions).where(
             renditions.c.version_id == version_id, renditions.c.kind.not_in(TO_OFFICIALS)

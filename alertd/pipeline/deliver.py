@@ -4,7 +4,7 @@ Between them the message is sent, outside any transaction (workers.delivery).
 """
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -113,7 +113,7 @@ def _sift(
     if closed:
         ledger.change(conn, closed)
         ledger.add_progress(conn, counts, now)
-    _thread(conn, [row for row in kept if still_open[row.dispatch_id]])
+    _thread(conn, [row for row in kept if still_open[row.dispatch_id].follows])
     return kept
 
 
@@ -125,12 +125,16 @@ def _thread(conn: Connection, rows: Sequence[Leased]) -> None:
 
 
 def _verdict(
-    row: Leased, still_open: Container[int], lane: lanes.Lane | None, tried: int, now: int
+    row: Leased,
+    still_open: Mapping[int, ledger.OpenDispatch],
+    lane: lanes.Lane | None,
+    tried: int,
+    now: int,
 ) -> Change | None:
     """Give None for what may be sent now, else what becomes of it."""
     if row.dispatch_id not in still_open:
         return _close(row, State.CANCELLED, Reason.SUPERSEDED, now)
-    if row.suppressed:
+    if row.suppressed and not still_open[row.dispatch_id].tell_opted_out:
         return _close(row, State.CANCELLED, Reason.OPTED_OUT, now)
     later = _barred(lane, tried, now)
     return None if later is None else _close(row, State.QUEUED, None, later)

@@ -34,6 +34,9 @@ class Dispatch:
     sent_at: datetime
     deadline_at: datetime
     references: str = ""
+    channels: Sequence[str] | None = None  # None: every one that was rendered
+    classes: Sequence[str] | None = None  # of recipients; None: all
+    tell_opted_out: bool = False
 
     @property
     def priority(self) -> int:
@@ -47,6 +50,14 @@ class Dispatch:
 def open_dispatch(conn: Connection, dispatch: Dispatch) -> int:
     """Store the dispatch, publish it in the feeds, and wake the expander; gives its id."""
     dispatch_id = _insert(conn, dispatch, expanded=False)
+    if dispatch.channels is None or "feed" in dispatch.channels:
+        _publish(conn, dispatch_id, dispatch)
+    wake(conn, DISPATCHES)
+    wake(conn, DELIVERIES)
+    return dispatch_id
+
+
+def _publish(conn: Connection, dispatch_id: int, dispatch: Dispatch) -> None:
     feeds = conn.execute(
         select(renditions.c.language).where(
             renditions.c.version_id == dispatch.version_id,
@@ -60,9 +71,6 @@ def open_dispatch(conn: Connection, dispatch: Dispatch) -> int:
     for language in sorted(feeds):
         address_id = _feed_address(conn, f"{side}/{language}", dispatch.sent_at)
         _deliver_to(conn, dispatch_id, dispatch, [(address_id, "feed", "feed", language)])
-    wake(conn, DISPATCHES)
-    wake(conn, DELIVERIES)
-    return dispatch_id
 
 
 def open_direct(conn: Connection, dispatch: Dispatch, people: Sequence[tuple[int, str]]) -> int:
@@ -81,7 +89,9 @@ def open_direct(conn: Connection, dispatch: Dispatch, people: Sequence[tuple[int
     return dispatch_id
 
 
-def stop(conn: Connection, alert_id: str, at: datetime) -> list[int]:
+def stop(
+    conn: Connection, alert_id: str, at: datetime, *, kinds: Sequence[Kind] = REVOCABLE
+) -> list[int]:
     """Hand nothing more over of what this alert has running; gives the dispatches stopped.
 
     Leasing takes a share lock on the dispatches it leases from, so once this is committed,
@@ -92,7 +102,7 @@ def stop(conn: Connection, alert_id: str, at: datetime) -> list[int]:
         update(dispatches)
         .where(
             dispatches.c.alert_id == alert_id,
-            dispatches.c.kind.in_(REVOCABLE),
+            dispatches.c.kind.in_(kinds),
             dispatches.c.stopped_at.is_(None),
         )
         .values(stopped_at=at)
@@ -117,6 +127,9 @@ def _insert(conn: Connection, dispatch: Dispatch, *, expanded: bool) -> int:
             sent_at=dispatch.sent_at,
             deadline_at=dispatch.deadline_at,
             references=dispatch.references,
+            channels=None if dispatch.channels is None else list(dispatch.channels),
+            classes=None if dispatch.classes is None else list(dispatch.classes),
+            tell_opted_out=dispatch.tell_opted_out,
             source="",
             expanded_to=0,
             expanded_at=dispatch.sent_at if expanded else None,

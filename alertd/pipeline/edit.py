@@ -65,7 +65,7 @@ async def edit(
         subject = await contents.subject_of(tools, key, seen, alert)
         content = await contents.prepare(tools, key, subject)
     else:
-        content = contents.facts_only(key, alert)
+        content = await contents.facts_only(tools, key, alert, alert_id=alert_id)
     change = Change(
         seen=seen,
         by=Move.EDIT,

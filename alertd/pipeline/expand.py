@@ -23,7 +23,7 @@ from alertd.store.ledger import statement
 from alertd.store.schema import deliveries, dispatches, renditions, to_micros, versions
 from alertd.store.store import wake
 
-CHUNK = 5_000  # rows in one transaction: some 50 ms in which nobody else writes on SQLite
+CHUNK = 2_000  # rows in one transaction: some 20 ms in which nobody else writes on SQLite
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,15 @@ JOIN recipient_regions rr ON rr.region = :region AND rr.recipient_id > :after
                          AND rr.recipient_id <= :upto
 JOIN recipients r ON r.id = rr.recipient_id AND r.ended_at IS NULL
                  AND r.exercise = (al.status <> 'actual')
+                 AND (dp.classes IS NULL OR r.recipient_class IN {classes})
 JOIN addresses a ON a.id = r.address_id AND a.suppressed_at IS NULL
                 AND a.channel IN {channels}
 WHERE dp.id = :dispatch
   AND NOT EXISTS (SELECT 1 FROM dispatches earlier
                   JOIN deliveries o ON o.dispatch_id = earlier.id AND o.address_id = a.id
-                                   AND o.state = 'leased'
+                                   AND (o.state = 'leased'
+                                        OR (dp.occurrence > 0 AND o.state = 'queued'
+                                            AND earlier.stopped_at IS NULL))
                   WHERE earlier.alert_id = dp.alert_id AND earlier.id < dp.id)
 ON CONFLICT (dispatch_id, address_id) DO NOTHING
 RETURNING channel
@@ -68,7 +71,9 @@ SELECT dp.id, o.address_id, o.channel, o.lane, dp.priority, o.language, 'queued'
 FROM dispatches dp
 JOIN deliveries o ON o.dispatch_id = :earlier AND o.address_id > :after AND o.address_id <= :upto
                  AND o.handed_over AND o.state <> 'leased' AND o.channel IN {channels}
-JOIN addresses a ON a.id = o.address_id AND a.suppressed_at IS NULL
+JOIN addresses a ON a.id = o.address_id
+                AND (a.suppressed_at IS NULL
+                     OR (dp.tell_opted_out AND a.suppressed_reason = 'opted_out'))
 WHERE dp.id = :dispatch
 ON CONFLICT (dispatch_id, address_id) DO NOTHING
 RETURNING channel
@@ -128,7 +133,8 @@ def _finish(conn: Connection, row: RowMapping, now: datetime) -> tuple[bool, boo
     the wait.
     """
     values = {"alert": row["alert_id"], "dispatch": row["id"]}
-    if conn.execute(statement(conn, _IN_FLIGHT), values).scalar():
+    repeats = row["occurrence"] and row["kind"] in REVOCABLE  # what is in flight says the same
+    if not repeats and conn.execute(statement(conn, _IN_FLIGHT), values).scalar():
         _move_on(conn, row["id"], source="", expanded_to=0)
         return False, True
     conn.execute(update(dispatches).where(dispatches.c.id == row["id"]).values(expanded_at=now))
@@ -159,7 +165,7 @@ def _sources(conn: Connection, row: RowMapping) -> list[str]:
         return reached
     query = select(versions.c.regions).where(versions.c.id == row["version_id"])
     regions = conn.execute(query).scalar_one()
-    again = reached if row["kind"] == Kind.UPDATE else []
+    again = reached if row["kind"] == Kind.UPDATE and not row["occurrence"] else []
     return again + [f"region:{region}" for region in sorted(regions)]
 
 
@@ -181,6 +187,8 @@ def _add(conn: Connection, row: RowMapping, source: str, chunk: int) -> tuple[in
         "dispatch": row["id"],
         "names": ledger.as_json(_channels(conn, row)),
     }
+    if kind == "region":
+        values["classes"] = ledger.as_json(row["classes"] or ())
     made = Counter(conn.execute(statement(conn, insert), values).scalars())
     counts: dict[ledger.ProgressKey, int] = {
         (row["id"], channel, State.QUEUED): count for channel, count in made.items()
@@ -190,7 +198,10 @@ def _add(conn: Connection, row: RowMapping, source: str, chunk: int) -> tuple[in
 
 
 def _channels(conn: Connection, row: RowMapping) -> Sequence[str]:
-    """Give the channels that were rendered, and so approved; feeds are not for recipients."""
+    """Give the channels that were rendered, and so approved; feeds are not for recipients.
+
+    A dispatch may name fewer, as a rebroadcast does.
+    """
     query = (
         select(renditions.c.channel)
         .distinct()
@@ -201,7 +212,8 @@ def _channels(conn: Connection, row: RowMapping) -> Sequence[str]:
             renditions.c.channel != "feed",
         )
     )
-    return list(conn.execute(query).scalars())
+    wanted = row["channels"]
+    return [name for name in conn.execute(query).scalars() if wanted is None or name in wanted]
 
 
 _SWEEP = """

@@ -90,8 +90,8 @@ def _expire(conn: Connection, seen: Version, expiry: Expiry) -> bool:
     close(conn, version, Move.EXPIRE, reason="expired", at=expiry.at)
     if was_live:
         stop(conn, version.alert_id, expiry.at)
-        if version.rules.notify_expiry:
-            outgoing = Outgoing(kind=Kind.EXPIRY, deadline_at=expiry.deadline_at)
+        if channels := version.rules.notify_expiry:
+            outgoing = Outgoing(kind=Kind.EXPIRY, deadline_at=expiry.deadline_at, channels=channels)
             dispatch(conn, version, outgoing, sender=expiry.sender, at=expiry.at)
     notices.tell(conn, version, expiry.notice, notices.involved(conn, version), at=expiry.at)
     said = {"version": version.number, "was": version.state}

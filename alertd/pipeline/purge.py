@@ -13,8 +13,10 @@ from sqlalchemy import Connection, delete, exists, func, or_, select, update
 
 from alertd.core.delivery import State
 from alertd.core.errors import Conflict, NotFound
+from alertd.pipeline import photos
 from alertd.pipeline.auditor import ALERT_PURGED
 from alertd.pipeline.record import Entry, record
+from alertd.pipeline.retired import destroy_retired
 from alertd.pipeline.versions import OPEN
 from alertd.store.schema import (
     alerts,
@@ -52,6 +54,7 @@ async def purge(tools: Tools, alert_id: str, *, by: str, ground: Ground) -> None
     """
     key_id = await tools.store.write(forget, alert_id, by=by, ground=ground, at=tools.clock())
     await tools.vault.destroy(key_id)
+    await destroy_retired(tools)
     log.info("alert.purged", alert_id=alert_id, ground=ground)
 
 
@@ -82,6 +85,7 @@ async def finish_purges(tools: Tools) -> None:
         if key_id in left:
             await tools.vault.destroy(key_id)
             log.warning("alert.purge_finished")
+    await destroy_retired(tools)
 
 
 def forget(conn: Connection, alert_id: str, *, by: str, ground: Ground, at: datetime) -> str:
@@ -93,7 +97,7 @@ def forget(conn: Connection, alert_id: str, *, by: str, ground: Ground, at: date
         raise NotFound(f"there is no alert {alert_id}")
     if found.purged_at is None:
         _refuse_living(conn, alert_id)
-        _empty(conn, alert_id)
+        _empty(conn, alert_id, at)
         conn.execute(update(alerts).where(alerts.c.id == alert_id).values(purged_at=at))
         record(conn, Entry(by, ALERT_PURGED, alert_id, {"ground": ground}), at=at)
     key_id: str = found.key_id
@@ -120,7 +124,7 @@ def _refuse_living(conn: Connection, alert_id: str) -> None:
         raise Conflict("messages about this alert are still under way: purge it when they are done")
 
 
-def _empty(conn: Connection, alert_id: str) -> None:
+def _empty(conn: Connection, alert_id: str, at: datetime) -> None:
     own_versions = select(versions.c.id).where(versions.c.alert_id == alert_id)
     own_entries = select(audit.c.seq).where(audit.c.alert_id == alert_id)
     conn.execute(update(versions).where(versions.c.alert_id == alert_id).values(facts=None))
@@ -135,6 +139,7 @@ def _empty(conn: Connection, alert_id: str) -> None:
         update(documents).where(documents.c.dispatch_id.in_(own_dispatches)).values(body=None)
     )
     conn.execute(update(audit_texts).where(audit_texts.c.seq.in_(own_entries)).values(text=None))
+    photos.forget_of_alert(conn, alert_id, at=at)
     conn.execute(delete(fingerprints).where(fingerprints.c.version_id.in_(own_versions)))
     conn.execute(delete(idempotency_keys).where(idempotency_keys.c.alert_id == alert_id))
 

@@ -16,6 +16,7 @@ from alertd.core.alert import ChildAlert
 from alertd.core.cap import MEDIA_TYPE, message_identifier, to_xml
 from alertd.core.errors import ConfigError
 from alertd.core.gsm import fit_greek
+from alertd.core.photo import Photo
 from alertd.core.regions import Atlas
 from alertd.core.rendition import Kind, Rendition, Slot, mark, split
 from alertd.core.ruleset import AlertKind, RuleSet
@@ -73,6 +74,7 @@ class Subject:
     alert: ChildAlert
     rules: RuleSet
     previous: ChildAlert | None = None
+    photos: tuple[Photo, ...] = ()
 
     @property
     def alert_kind(self) -> AlertKind:
@@ -201,10 +203,25 @@ class Renderer:
                 "foreign": wording.foreign,
                 "foreign_name": wording.foreign_name,
             }
+            self._show_photos(context, subject)
         else:
             context["data"] = names | facts.neutral_data(alert)
         context |= self._cap_texts(context)
         return context | {"preview": _preview(context, wording)}
+
+    def _show_photos(self, context: Context, subject: Subject) -> None:
+        """Put in place of a photo's digest where it is served."""
+        photos = {photo.digest: photo for photo in subject.photos}
+        rows = zip(context["children"], context["data"].get("children", ()), strict=False)
+        for child, (shown, typed) in zip(subject.alert.children, rows, strict=False):
+            if (photo := photos.get(child.photo or "")) is not None:
+                url, linked = photo.url(self.public_url), photo.linked
+                shown["photo"] = {"url": url, "width": linked.width, "height": linked.height}
+                typed["photo"] = {
+                    "url": url,
+                    "media_type": "image/jpeg",
+                    "sha256": photo.digest,
+                }
 
     def _page(self, subject: Subject, language: str) -> str:
         """Give the address that can be revoked, in one language."""
@@ -276,6 +293,7 @@ class Renderer:
             alert_id=subject.alert_id,
             sender=self.sender,
             web=first["page_url"],
+            photos=tuple((photo.url(self.public_url), photo.linked) for photo in subject.photos),
         )
         texts = [
             capdoc.Texts(

@@ -28,11 +28,11 @@ def _register_alone(conn: Connection, rules: RuleSet, digest: str, at: datetime)
 
 def register(conn: Connection, rules: RuleSet, digest: str, *, at: datetime) -> None:
     """Keep a copy of `rules`; raises Conflict when they changed under a known version."""
-    known = conn.scalar(
-        select(rule_sets.c.digest).where(
+    known = conn.execute(
+        select(rule_sets.c.digest, rule_sets.c.body).where(
             rule_sets.c.programme == rules.programme, rule_sets.c.version == rules.version
         )
-    )
+    ).one_or_none()
     if known is None:
         conn.execute(
             insert(rule_sets).values(
@@ -43,7 +43,8 @@ def register(conn: Connection, rules: RuleSet, digest: str, *, at: datetime) -> 
                 seen_at=at,
             )
         )
-    elif known != digest:
+    # A newer alertd knows more fields: what counts is whether they say the same.
+    elif known.digest != digest and RuleSet.model_validate(known.body) != rules:
         raise Conflict(
             f"the rule set '{rules.programme}' was changed but is still called version"
             f" {rules.version}: give it the next number"

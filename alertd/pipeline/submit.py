@@ -17,6 +17,7 @@ from alertd.ids import new_id
 from alertd.pipeline import contents, rule_sets
 from alertd.pipeline.ask import FIRST, ask
 from alertd.pipeline.contents import Content
+from alertd.pipeline.photos import of_alert
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.render import Subject
 from alertd.pipeline.turns import Turn, take_turn
@@ -217,7 +218,7 @@ async def _content(
     tools: Tools, key: Key, alert_id: str, alert: ChildAlert, rules: RuleSet, draft: bool
 ) -> Content:
     if draft:
-        return contents.facts_only(key, alert)
+        return await contents.facts_only(tools, key, alert)
     subject = Subject(
         alert_id=alert_id,
         identifier=contents.identifier(tools.install, alert_id, 1),
@@ -225,7 +226,7 @@ async def _content(
         kind=Kind.ALERT,
         alert=alert,
         rules=rules,
-        previous=None,
+        photos=await of_alert(tools, None, alert),
     )
     return await contents.prepare(tools, key, subject)
 

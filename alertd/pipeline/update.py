@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import Connection
 
 from alertd.core.alert import ChildAlert
-from alertd.core.errors import Conflict
+from alertd.core.errors import Conflict, InvalidAlert, Problem
 from alertd.core.lifecycle import Move
 from alertd.core.rendition import Kind
 from alertd.pipeline import contents
@@ -22,6 +22,8 @@ from alertd.pipeline.versions import (
     key_of,
     last_sent,
     latest,
+    live,
+    open_facts,
     refuse_changes,
     take_unchanged,
 )
@@ -73,6 +75,19 @@ async def update(tools: Tools, actor: Actor, alert_id: str, alert: ChildAlert) -
     done = await tools.store.write(_keep, successor, tools.install)
     log.info("alert.update_submitted", alert_id=alert_id, person=actor.person_id)
     return done
+
+
+async def extend(tools: Tools, actor: Actor, alert_id: str, *, expires_at: datetime) -> Submitted:
+    """Submit an update of the live version that changes nothing but when it expires."""
+    actor.require("submitter")
+    seen = await tools.store.read(live, alert_id)
+    if seen is None:
+        raise Conflict("only an alert that is out can be extended")
+    if expires_at <= seen.expires_at:
+        until = seen.expires_at.isoformat()
+        raise InvalidAlert([Problem("expires_at", f"must be later than {until}")])
+    said = open_facts(await key_of(tools, seen), seen)
+    return await update(tools, actor, alert_id, said.model_copy(update={"expires_at": expires_at}))
 
 
 def _keep(conn: Connection, successor: Successor, install: str) -> Submitted:

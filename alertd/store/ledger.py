@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
@@ -105,7 +106,7 @@ UPDATE deliveries SET state = 'leased', lease = :lease, next_at = :until WHERE i
 """
 
 _OPEN = """
-SELECT id, "references" <> '' AS follows FROM dispatches
+SELECT id, "references" <> '' AS follows, tell_opted_out FROM dispatches
 WHERE id IN {ids} AND stopped_at IS NULL {share}
 """
 
@@ -216,13 +217,18 @@ def take(conn: Connection, ids: Iterable[int], *, lease: str, until: int) -> Non
     conn.execute(statement(conn, _TAKE), values)
 
 
-def still_open(conn: Connection, dispatch_ids: Iterable[int]) -> dict[int, bool]:
-    """Give those that are not stopped, and keep them from being stopped in this transaction.
+class OpenDispatch(NamedTuple):
+    """What leasing has to know of a dispatch."""
 
-    The value tells whether a dispatch follows an earlier message of its alert.
-    """
+    follows: bool  # an earlier message of its alert
+    tell_opted_out: bool
+
+
+def still_open(conn: Connection, dispatch_ids: Iterable[int]) -> dict[int, OpenDispatch]:
+    """Give those that are not stopped, and keep them from being stopped in this transaction."""
     ids = json.dumps(sorted(set(dispatch_ids)))
-    return {row.id: bool(row.follows) for row in conn.execute(statement(conn, _OPEN), {"ids": ids})}
+    rows = conn.execute(statement(conn, _OPEN), {"ids": ids})
+    return {row.id: OpenDispatch(bool(row.follows), bool(row.tell_opted_out)) for row in rows}
 
 
 def first_messages(conn: Connection, ids: Iterable[int]) -> dict[int, int]:

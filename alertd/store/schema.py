@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.types import JSON, TypeDecorator
@@ -281,6 +282,9 @@ dispatches = Table(
     Column("expanded_at", Instant),  # NULL while recipients are still being added
     Column("stopped_at", Instant),  # nothing of it may be handed over any more
     Column("swept_at", Instant),  # all that was queued when it stopped is closed
+    Column("channels", JSON(none_as_null=True)),  # NULL: every channel that was rendered
+    Column("classes", JSON(none_as_null=True)),  # of recipients; NULL: all
+    Column("tell_opted_out", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("version_id", "kind", "variant", "occurrence"),
     Index(
         "ix_dispatches_open",
@@ -403,6 +407,65 @@ lanes = Table(
     Column("pace", Integer, nullable=False),  # hundredths of the channel's rate, less after a 429
     Column("tokens", BigInteger, nullable=False),  # thousandths of a message
     Column("tokens_at", BigInteger, nullable=False),
+)
+
+# --- what is taken down ------------------------------------------------------------------------
+
+photos = Table(
+    "photos",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("digest", String(64), nullable=False, index=True),  # SHA-256 of its largest size
+    Column("key_id", String(40), nullable=False),  # its own: it can be forgotten by itself
+    Column("token", LargeBinary),  # of its public address, sealed; NULL once forgotten
+    Column("address", String(64), nullable=False, unique=True),  # SHA-256 of that token
+    Column("alert_id", ForeignKey("alerts.id"), index=True),  # NULL until an alert takes it
+    Column("created_by", ForeignKey("persons.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),  # taken down by hand
+    Column("purged_at", Instant),
+)
+
+photo_sizes = Table(
+    "photo_sizes",
+    metadata,
+    Column("photo_id", ForeignKey("photos.id"), primary_key=True),
+    Column("size", Integer, primary_key=True),  # the longest side it was fitted into
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("length", Integer, nullable=False),  # bytes of the file
+    Column("sha1", String(40), nullable=False),  # CAP's resource digest is SHA-1
+    Column("body", LargeBinary, nullable=False),  # JPEG, sealed
+)
+
+version_photos = Table(
+    "version_photos",
+    metadata,
+    Column("version_id", ForeignKey("versions.id"), primary_key=True),
+    Column("photo_id", ForeignKey("photos.id"), primary_key=True),
+)
+
+acknowledgements = Table(
+    "acknowledgements",  # that an endpoint has deleted what it had of a version
+    metadata,
+    Column("version_id", ForeignKey("versions.id"), primary_key=True),
+    Column("address_id", ForeignKey("addresses.id"), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+recalls = Table(
+    "recalls",  # messages that were still in a provider's queue when their alert stopped
+    metadata,
+    Column("delivery_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("result", String(16), nullable=False),
+)
+
+retired_keys = Table(
+    "retired_keys",  # to be destroyed: what they sealed has been emptied
+    metadata,
+    Column("key_id", String(40), primary_key=True),
+    Column("at", Instant, nullable=False),
 )
 
 # --- audit -----------------------------------------------------------------------------------

@@ -204,6 +204,7 @@ SQL = {
     "alone": "1 WHERE :name IS NOT NULL",
     "false": "0",
     "channels": "(SELECT value FROM json_each(:names))",
+    "classes": "(SELECT value FROM json_each(:classes))",
     "ids": "(SELECT value FROM json_each(:ids))",
     "rows": "json_each(:rows)",
     "int": "json_extract(value, '$[{n}]')",

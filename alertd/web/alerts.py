@@ -22,7 +22,15 @@ from alertd.shapes import Accepted, AlertSummary, AlertView, ApprovalTaken, Page
 from alertd.tools import Actor, Tools
 from alertd.vault import Key
 from alertd.web import auth
-from alertd.web.forms import AlertsQuery, ApprovalForm, Draft, EndForm, Nothing, ReasonForm
+from alertd.web.forms import (
+    AlertsQuery,
+    ApprovalForm,
+    Draft,
+    EndForm,
+    ExtensionForm,
+    Nothing,
+    ReasonForm,
+)
 from alertd.web.problems import BrokenBody, InvalidRequest, NotIdentical
 from alertd.web.routes import AnyRoute, Call, Header, Reply, Route
 
@@ -119,6 +127,12 @@ async def reject_alert(call: Call[ReasonForm, Nothing]) -> Reply:
 
 async def update_alert(call: Call[ChildAlert, Nothing]) -> Reply:
     done = await updating.update(call.tools, call.actor, call.alert_id, call.body)
+    return await _accepted(call.tools, done)
+
+
+async def extend_alert(call: Call[ExtensionForm, Nothing]) -> Reply:
+    until = call.body.expires_at
+    done = await updating.extend(call.tools, call.actor, call.alert_id, expires_at=until)
     return await _accepted(call.tools, done)
 
 
@@ -287,6 +301,18 @@ ROUTES: tuple[AnyRoute, ...] = (
         run=update_alert,
         roles=frozenset({auth.SUBMITTER}),
         body=ChildAlert,
+        query=Nothing,
+        reply=Accepted,
+        status=HTTPStatus.CREATED,
+        problems=(NotFound, Conflict),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/alerts/{id}/extensions",
+        summary="Submit an update that changes nothing but when the live alert expires.",
+        run=extend_alert,
+        roles=frozenset({auth.SUBMITTER}),
+        body=ExtensionForm,
         query=Nothing,
         reply=Accepted,
         status=HTTPStatus.CREATED,

@@ -10,7 +10,7 @@ from aiohttp import web
 from alertd.rulebook import Rulebook
 from alertd.tools import Tools
 from alertd.watch.watcher import Watcher
-from alertd.web import alerts, auth, ledger, recipients
+from alertd.web import alerts, auth, ledger, photos, recipients, takedowns
 from alertd.web.docs import docs_page
 from alertd.web.hardening import harden
 from alertd.web.health import add_health
@@ -39,7 +39,7 @@ def make_api_app(
 
 def routes(rulebook: Rulebook) -> list[AnyRoute]:
     """Give every route, its roles named as the rule sets name them."""
-    table = (*alerts.ROUTES, *ledger.ROUTES, *recipients.ROUTES)
+    table = (*alerts.ROUTES, *ledger.ROUTES, *photos.ROUTES, *recipients.ROUTES, *takedowns.ROUTES)
     return [replace(route, roles=auth.expand(route.roles, rulebook)) for route in table]
 
 

@@ -51,9 +51,11 @@ def _parameter(parameter: dict[str, Any]) -> str:
 
 
 def _reference(content: dict[str, Any]) -> str:
-    schema = next(iter(content.values()))["schema"]
-    name = schema["$ref"].rpartition("/")[2]
-    return tag("a", name, href=f"#{name}")
+    for each in content.values():
+        if reference := each["schema"].get("$ref"):
+            name = reference.rpartition("/")[2]
+            return tag("a", name, href=f"#{name}")
+    return tag("span", ", ".join(content))
 
 
 def _problem(kind: Kind) -> str:

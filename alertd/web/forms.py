@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alertd.core.delivery import State
 from alertd.core.lifecycle import VersionState
-from alertd.core.text import LongText, Text
+from alertd.core.text import LongText, Moment, Text
 from alertd.shapes import PAGE
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
@@ -34,6 +34,10 @@ class ApprovalForm(Form):
 
 class ReasonForm(Form):
     reason: LongText
+
+
+class ExtensionForm(Form):
+    expires_at: Moment
 
 
 class EndForm(Form):

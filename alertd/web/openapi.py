@@ -72,15 +72,11 @@ def _operation(route: AnyRoute, schemas: Schemas) -> dict[str, Any]:
         "responses": _responses(route, schemas),
         "security": [{"token": []}],
     }
-    if route.body.model_fields:
-        schema = schemas[route.body, "validation"]
-        operation["requestBody"] = {
-            "required": True,
-            "content": {
-                "application/json": {"schema": schema},
-                **{media_type: {"schema": {"type": "string"}} for media_type in route.readers},
-            },
-        }
+    if route.body.model_fields or route.readers:
+        content = {media_type: {"schema": {"type": "string"}} for media_type in route.readers}
+        if route.body.model_fields:
+            content["application/json"] = {"schema": schemas[route.body, "validation"]}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -128,6 +124,8 @@ def _responses(route: AnyRoute, schemas: Schemas) -> dict[str, Any]:
     if route.reply:
         schema = schemas[route.reply, "serialization"]
         good["content"] = {"application/json": {"schema": schema}}
+    elif route.media_type:
+        good["content"] = {route.media_type: {"schema": {"type": "string", "format": "binary"}}}
     if route.gives:
         good["headers"] = {
             header.name: {"description": header.meaning, "schema": {"type": "string"}}
@@ -149,6 +147,6 @@ def problems_of(route: AnyRoute) -> set[type[Exception]]:
     found: set[type[Exception]] = {NotAuthenticated, NotAllowed, *route.problems}
     if route.query.model_fields or route.body.model_fields:
         found.add(InvalidRequest)
-    if route.body.model_fields:
+    if route.body.model_fields or route.readers:
         found |= {BrokenBody, TooLarge, TooSlow, UnsupportedMedia}
     return found

@@ -10,6 +10,8 @@ from alertd.web.hardening import harden
 from alertd.web.health import add_health
 from alertd.web.hub import Hub, add_hub
 from alertd.web.links import add_own_links
+from alertd.web.photos import add_photos
+from alertd.web.takedowns import add_acknowledgements
 
 
 def make_public_app(
@@ -19,7 +21,9 @@ def make_public_app(
     app = web.Application()
     harden(app, https=tools.public_url.startswith("https://"))
     add_feeds(app, press)
+    add_photos(app, tools)
     add_own_links(app, tools)
+    add_acknowledgements(app, tools)
     add_callbacks(app, tools, reports)
     if hub is not None:
         add_hub(app, hub)

@@ -24,6 +24,7 @@ Reader = Callable[[Tools, bytes], Awaitable[tuple[Any, object]]]
 PARAMETERS: Mapping[str, str] = {
     "id": "[0-9a-z]{1,20}",
     "number": "[0-9]{1,18}",
+    "digest": "[0-9a-f]{64}",
 }
 
 
@@ -42,6 +43,7 @@ class Reply:
 
     value: BaseModel | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None  # in the route's media type
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class Route(Generic[Body, Query]):
     problems: tuple[type[Exception], ...] = ()
     gives: tuple[Header, ...] = ()
     readers: Mapping[str, Reader] = field(default_factory=dict)  # by media type, beside JSON
+    body_bytes: int | None = None  # largest body, where it is not the common bound
+    media_type: str | None = None  # of the answer, where it is no JSON
 
     @property
     def name(self) -> str:
@@ -113,21 +117,26 @@ def _handler(tools: Tools, route: AnyRoute, body_bytes: int) -> Handler:
         query = bodies.read_query(request, route.query)
         origin = None
         if (reader := route.readers.get(request.content_type)) is not None:
-            data = await bodies.read_bytes(request, body_bytes)
+            data = await bodies.read_bytes(request, route.body_bytes or body_bytes)
             body, origin = await reader(tools, data)
         else:
             body = await bodies.read_body(request, route.body, body_bytes)
         reply = await route.run(Call(tools, actor, request, body, query, origin))
-        return _respond(reply, route.status)
+        return _respond(reply, route)
 
     return handle
 
 
-def _respond(reply: Reply, status: HTTPStatus) -> web.Response:
+def _respond(reply: Reply, route: AnyRoute) -> web.Response:
     if reply.value is None:
-        return web.Response(status=status, headers=reply.headers)
+        return web.Response(
+            status=route.status,
+            body=reply.body,
+            content_type=None if reply.body is None else route.media_type,
+            headers=reply.headers,
+        )
     return web.Response(
-        status=status,
+        status=route.status,
         body=reply.value.model_dump_json().encode(),
         content_type="application/json",
         headers=reply.headers,

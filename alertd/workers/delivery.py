@@ -29,7 +29,7 @@ from alertd.core.errors import (
     Undeliverable,
 )
 from alertd.core.rendition import Slot
-from alertd.ownlinks import own_token
+from alertd.ownlinks import ack_token, own_token
 from alertd.pipeline.deliver import UNTRIED, Settled, Want, changed, lease, settle
 from alertd.pipeline.dispatch import DELIVERIES
 from alertd.pipeline.reports import delivery_ref
@@ -349,12 +349,17 @@ class DeliveryWorker:
         if Slot.OWN_LINK in prepared.parts:
             token = own_token(master, leased.address_id, leased.address)
             own_link = f"{self._tools.public_url}/s/{token}"
+        ack_link = ""
+        if Slot.ACK_LINK in prepared.parts:
+            token = ack_token(master, leased.id, running.alert_id)
+            ack_link = f"{self._tools.public_url}/ack/{token}"
         thread = "" if leased.first_id is None else delivery_ref(running.alert_id, leased.first_id)
         return Message(
             delivery_id=delivery_ref(running.alert_id, leased.id),
             address=leased.address,
             prepared=prepared,
             own_link=own_link,
+            ack_link=ack_link,
             sent_at=running.sent_at,
             deadline_at=running.deadline_at,
             now=self._tools.clock(),

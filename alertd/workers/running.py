@@ -80,6 +80,7 @@ class RunningDispatches:
 @dataclass(frozen=True)
 class _Stored:
     dispatch: RowMapping
+    first: RowMapping  # the occurrence that it repeats, or itself: a repetition says the same
     version: Version
     approved: bool
     renditions: list[RowMapping]
@@ -99,7 +100,15 @@ def _read(conn: Connection, dispatch_id: int) -> _Stored:
     )
     filled = not open_roles(version.rules, version.kind, approvals)
     approved = filled and all(approval.digest == version.digest for approval in approvals)
-    return _Stored(row, version, approved, list(rows.mappings().all()))
+    return _Stored(row, _first(conn, row), version, approved, list(rows.mappings().all()))
+
+
+def _first(conn: Connection, row: RowMapping) -> RowMapping:
+    if not row["occurrence"] or row["kind"] in TO_OFFICIALS:
+        return row
+    same = [dispatches.c[name] == row[name] for name in ("version_id", "kind", "variant")]
+    query = select(dispatches).where(*same, dispatches.c.occurrence == 0)
+    return conn.execute(query).mappings().one()
 
 
 def _prepare(stored: _Stored, key: Key) -> Running:
@@ -147,8 +156,8 @@ def _check(stored: _Stored, rendered: list[Rendition], key: Key) -> None:
 def _fill(rendition: Rendition, stored: _Stored) -> Prepared:
     values = at_activation(
         rendition.language,
-        sent_at=stored.dispatch["sent_at"],
+        sent_at=stored.first["sent_at"],
         zone=stored.version.rules.authority_timezone,
-        references=stored.dispatch["references"],
+        references=stored.first["references"],
     )
     return Prepared(rendition, split(fill_some(rendition.body, values)))

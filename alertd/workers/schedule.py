@@ -16,6 +16,9 @@ from alertd.core.errors import StoreError
 from alertd.pipeline.ask import remind
 from alertd.pipeline.deliver import give_up, reclaim
 from alertd.pipeline.expire import expire, warn
+from alertd.pipeline.photos import forget_unused
+from alertd.pipeline.rebroadcast import rebroadcast
+from alertd.pipeline.takedown import chase
 from alertd.pipeline.websub import end_leases
 from alertd.store.schema import to_micros
 from alertd.tools import Tools
@@ -64,6 +67,9 @@ def duties(tools: Tools, node: str) -> list[Duty]:
         Duty("expiry", 5, lambda: expire(tools)),
         Duty("expiry warnings", 60, lambda: warn(tools)),
         Duty("reminders", 15, lambda: remind(tools)),
+        Duty("rebroadcasts", 10, lambda: rebroadcast(tools)),
+        Duty("takedown reminders", 60, lambda: chase(tools)),
+        Duty("unused photos", 600, lambda: forget_unused(tools)),
         Duty("subscriptions", 60, lambda: end_leases(tools)),
     ]
 

@@ -1,0 +1,170 @@
+"""The takedown report: read from the ledger, so that it tells what happened, not what should."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from urllib.parse import quote
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from alertd.core.lifecycle import VersionState
+from alertd.masking import mask
+from alertd.pipeline.activate import ENDS
+from alertd.pipeline.dispatch import REVOCABLE
+from alertd.pipeline.takedown import CHANNEL
+from alertd.pipeline.versions import latest
+from alertd.shapes import EndpointAnswer, TakedownStep, TakedownView, TakenDown, Told
+from alertd.store.schema import (
+    acknowledgements,
+    addresses,
+    audit,
+    deliveries,
+    dispatches,
+    photos,
+    recalls,
+    versions,
+)
+
+_STAYS = {
+    "sms": "{n} text messages stay on the phones that got them",
+    "email": "{n} mails stay in the mailboxes that got them",
+    "webhook": "{n} endpoints have what they were sent until they delete it",
+}
+
+
+def read_takedown(
+    conn: Connection, alert_id: str, now: datetime, *, public_url: str
+) -> TakedownView:
+    """Give what came of an alert's end so far; raises NotFound."""
+    newest = latest(conn, alert_id)
+    rows = conn.execute(
+        select(versions).where(versions.c.alert_id == alert_id).order_by(versions.c.number)
+    )
+    own = rows.mappings().all()
+    sent = [row for row in own if row["sent_at"] is not None]
+    told = _told(conn, alert_id)
+    return TakedownView(
+        alert_id=alert_id,
+        case_reference=newest.case_reference,
+        status=newest.status,
+        state=newest.state,
+        reason=sent[-1]["closed_reason"] if sent else None,
+        as_of=now,
+        timeline=_timeline(conn, alert_id),
+        taken_down=[*_addresses(sent, alert_id, public_url), *_photos(conn, alert_id, sent)],
+        told=told,
+        endpoints=_endpoints(conn, sent[-1]["id"]) if sent else [],
+        not_recallable=[
+            _STAYS[each.channel].format(n=each.reached - each.recalled)
+            for each in told
+            if each.channel in _STAYS and each.reached > each.recalled
+        ],
+    )
+
+
+def _timeline(conn: Connection, alert_id: str) -> list[TakedownStep]:
+    query = select(audit.c.at, audit.c.action, audit.c.actor).where(audit.c.alert_id == alert_id)
+    rows = conn.execute(query.order_by(audit.c.seq)).mappings()
+    return [TakedownStep(**row) for row in rows]
+
+
+def _over_at(sent: Sequence[RowMapping]) -> datetime | None:
+    """Give when the alert as a whole was over; None while a version lives."""
+    if not sent or any(row["state"] == VersionState.ACTIVE for row in sent):
+        return None
+    over: datetime = max(row["closed_at"] for row in sent)
+    return over
+
+
+def _addresses(sent: Sequence[RowMapping], alert_id: str, public_url: str) -> Iterator[TakenDown]:
+    if sent:
+        over = _over_at(sent)
+        yield TakenDown(what="feed entry", address=f"{public_url}/feeds/", gone_at=over)
+        yield TakenDown(what="page", address=f"{public_url}/a/{alert_id}", gone_at=over)
+    for row in sent:
+        cap = f"{public_url}/cap/{quote(row['identifier'])}.xml"
+        yield TakenDown(what="CAP document", address=cap, gone_at=row["closed_at"])
+
+
+def _photos(conn: Connection, alert_id: str, sent: Sequence[RowMapping]) -> Iterator[TakenDown]:
+    rows = conn.execute(select(photos).where(photos.c.alert_id == alert_id).order_by(photos.c.id))
+    for row in rows:
+        over = [at for at in (row.revoked_at, _over_at(sent), row.purged_at) if at is not None]
+        yield TakenDown(what="photo", address=f"number {row.id}", gone_at=min(over, default=None))
+
+
+def _told(conn: Connection, alert_id: str) -> list[Told]:
+    of_alert = (dispatches.c.id == deliveries.c.dispatch_id) & (dispatches.c.alert_id == alert_id)
+    reached = conn.execute(
+        select(deliveries.c.channel, func.count(deliveries.c.address_id.distinct()))
+        .join(dispatches, of_alert)
+        .where(dispatches.c.kind.in_(REVOCABLE), deliveries.c.handed_over)
+        .group_by(deliveries.c.channel)
+    )
+    ends: dict[str, Counter[str]] = defaultdict(Counter)
+    query = (
+        select(deliveries.c.channel, deliveries.c.state, func.count())
+        .join(dispatches, of_alert)
+        .where(dispatches.c.kind.in_(ENDS), dispatches.c.occurrence == 0)
+        .group_by(deliveries.c.channel, deliveries.c.state)
+    )
+    for channel, state, count in conn.execute(query):
+        ends[channel][state] += count
+    taken_back = dict(
+        map(
+            tuple,
+            conn.execute(
+                select(deliveries.c.channel, func.count())
+                .join(recalls, recalls.c.delivery_id == deliveries.c.id)
+                .join(dispatches, of_alert)
+                .where(recalls.c.result == "recalled")
+                .group_by(deliveries.c.channel)
+            ),
+        )
+    )
+    return [
+        Told(
+            channel=channel,
+            reached=count,
+            end=dict(ends[channel]),
+            recalled=taken_back.get(channel, 0),
+            recallable=channel not in _STAYS,
+        )
+        for channel, count in sorted(map(tuple, reached))
+    ]
+
+
+def _endpoints(conn: Connection, version_id: int) -> list[EndpointAnswer]:
+    """Give every endpoint that was told of this version's end, as it last stood."""
+    answered = dict(
+        map(
+            tuple,
+            conn.execute(
+                select(acknowledgements.c.address_id, acknowledgements.c.at).where(
+                    acknowledgements.c.version_id == version_id
+                )
+            ),
+        )
+    )
+    query = (
+        select(deliveries.c.address_id, deliveries.c.state, addresses.c.address)
+        .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
+        .join(addresses, addresses.c.id == deliveries.c.address_id)
+        .where(
+            dispatches.c.version_id == version_id,
+            dispatches.c.kind.in_(ENDS),
+            deliveries.c.channel == CHANNEL,
+        )
+        .order_by(deliveries.c.address_id, dispatches.c.occurrence)
+    )
+    asked: Counter[int] = Counter()
+    found: dict[int, EndpointAnswer] = {}
+    for row in conn.execute(query):
+        asked[row.address_id] += 1
+        found[row.address_id] = EndpointAnswer(
+            address=mask(row.address),
+            state=row.state,
+            asked=asked[row.address_id],
+            acknowledged_at=answered.get(row.address_id),
+        )
+    return list(found.values())
