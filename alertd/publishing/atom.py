@@ -23,7 +23,7 @@ def write_atom(edition: Edition, selection: Selection, site: Site) -> bytes:
     _add(feed, "id", address)
     _add(feed, "title", selection.title(site))
     _add(feed, "updated", instant(selection.updated(edition)))
-    _add(_add(feed, "author"), "name", site.name(selection.language))
+    _add(_add(feed, "author"), "name", site.name)
     _add(feed, "link", rel="self", type="application/atom+xml", href=address)
     if site.hub:
         _add(feed, "link", rel="hub", href=site.hub)

@@ -23,7 +23,7 @@ def write_json(edition: Edition, selection: Selection, site: Site) -> bytes:
         "home_page_url": site.home(selection.language),
         "feed_url": site.public_url + selection.path("feed.json"),
         "language": selection.language,
-        "authors": [{"name": site.name(selection.language)}],
+        "authors": [{"name": site.name}],
         "items": [item(each, selection.language, site) for each in selection.shown(edition)],
         "_alertd": {
             "deleted": [

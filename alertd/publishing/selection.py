@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from urllib.parse import urlsplit
 
 from alertd.core.errors import NotFound
 from alertd.core.regions import Atlas
-from alertd.core.ruleset import RuleSet, say
+from alertd.core.ruleset import RuleSet
 from alertd.publishing.edition import MAX_ENTRIES, Edition, Incident
 from alertd.rulebook import Rulebook
 from alertd.templating import Catalogue, Templates
@@ -54,10 +55,10 @@ class Site:
     def catalogue(self, language: str | None) -> Catalogue:
         return self.templates.catalogue(language or self.languages[0])
 
-    def name(self, language: str | None) -> str:
-        """Give who speaks: the programmes' titles."""
-        tag = language or self.languages[0]
-        return ", ".join(dict.fromkeys(say(rules.title, tag) for rules in self._rule_sets))
+    @property
+    def name(self) -> str:
+        """Give who speaks."""
+        return urlsplit(self.public_url).hostname or self.public_url
 
     def home(self, language: str | None) -> str:
         """Give the address of the page that lists what is in force."""
