@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import (
@@ -36,20 +35,6 @@ def _listed(value: object) -> object:
 
 
 Channels = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
-
-
-class Outward(StrEnum):
-    """Facts that a rule set may keep out of a channel; area, times and lines always go."""
-
-    NAME = "name"
-    AGE = "age"
-    LOOKS = "looks"  # sex, height, build, hair, eyes, clothing, marks
-    HEALTH = "health"
-    PHOTO = "photo"
-    COMPANIONS = "companions"
-    VEHICLE = "vehicle"
-    PLACE = "place"
-    CIRCUMSTANCES = "circumstances"
 
 
 class Rule(BaseModel):
@@ -176,22 +161,16 @@ class RuleSet(Rule):
     cell_broadcast: CellBroadcast | None = None  # None: CAP goes without its parameters
     allow_companion: bool = False  # GDPR Art. 10: convicted or suspected persons
     allow_health: bool = False  # GDPR Art. 9
+    allow_preview: bool = False  # name and photo in what others copy of a shared link
     notify_expiry: Channels = ()  # where those reached are told that it expired
     tell_opted_out: bool = False  # whether an end also goes to who has opted out since
     rebroadcasts: Annotated[tuple[Rebroadcast, ...], Field(max_length=10)] = ()
-    # What may enter a channel whose messages cannot be recalled; a channel not named: all.
-    # The rest stands behind the address that can be revoked.
-    outward: dict[Name, tuple[Outward, ...]] = {}
 
     @model_validator(mode="after")
     def _is_coherent(self) -> Self:
         if problems := [*_name_faults(self), *_word_faults(self), *_bound_faults(self)]:
             raise PydanticCustomError("problems", "is not coherent", {"problems": problems})
         return self
-
-    def goes_out(self, channel: str) -> frozenset[Outward]:
-        """Give the facts that may enter a message of `channel`."""
-        return frozenset(self.outward.get(channel, tuple(Outward)))
 
     def kind(self, name: str) -> AlertKind | None:
         return next((kind for kind in self.kinds if kind.name == name), None)
