@@ -207,7 +207,7 @@ class Renderer:
         else:
             context["data"] = names | facts.neutral_data(alert)
         context |= self._cap_texts(context)
-        return context | {"preview": _preview(context, wording)}
+        return context | {"preview": _preview(subject, context, wording)}
 
     def _show_photos(self, context: Context, subject: Subject) -> None:
         """Put in place of a photo's digest where it is served."""
@@ -315,13 +315,18 @@ class Renderer:
         )
 
 
-def _preview(context: Context, wording: Wording) -> dict[str, str]:
-    """Say what others copy and keep when the link is shared: nothing of the child."""
+def _preview(subject: Subject, context: Context, wording: Wording) -> dict[str, str]:
+    """Say what others copy and keep when the link is shared: no name or photo without a rule."""
     if context["kind"] not in {Kind.ALERT, Kind.UPDATE}:
-        return {"title": context["headline"], "text": context["description"]}
+        return {"title": context["headline"], "text": context["description"], "photo": ""}
+    allowed = subject.rules.allow_preview
     neutral = f"{context['prefix']}{context['kind_title']}: {context['area']}"
-    text = wording.gettext("Open the page for the description and the telephone numbers.")
-    return {"title": neutral, "text": text}
+    photos = [child["photo"]["url"] for child in context["children"] if child.get("photo")]
+    return {
+        "title": context["headline"] if allowed else neutral,
+        "text": wording.gettext("Open the page for the description and the telephone numbers."),
+        "photo": photos[0] if photos and allowed else "",
+    }
 
 
 def _changes(subject: Subject, alert: ChildAlert, wording: Wording) -> list[str]:

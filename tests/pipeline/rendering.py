@@ -90,6 +90,19 @@ def make_subject(**changes: Any) -> Subject:
     return Subject(**(facts | changes))
 
 
+def hostile_alert() -> ChildAlert:
+    """Give an alert that bypasses the checks of its fields: templates must hold by themselves."""
+    evil = '<b onclick="x">&lt;{{ 7*7 }}'
+    alert = make_alert()
+    return alert.model_copy(
+        update={
+            "children": (alert.children[0].model_copy(update={"name": evil, "clothing": evil}),),
+            "authority": evil,
+            "circumstances": evil,
+        }
+    )
+
+
 def open_rules() -> RuleSet:
     return make_rules(allow_companion=True, allow_health=True)
 

@@ -20,6 +20,7 @@ from tests.pipeline.rendering import (
     PUBLIC_KINDS,
     SLOTS,
     cap_of,
+    hostile_alert,
     make_renderer,
     make_subject,
     make_update,
@@ -80,19 +81,6 @@ def test_an_actual_alert_carries_no_mark(renderer: Renderer) -> None:
         assert b"EXERCISE" not in rendition.body
         assert "ΑΣΚΗΣΗ" not in rendition.body.decode()
     assert values(cap_of(renderer.version(make_subject(alert=alert)), "alert"), "note") == []
-
-
-def hostile_alert() -> ChildAlert:
-    """Give an alert that bypasses the checks of its fields: templates must hold by themselves."""
-    evil = '<b onclick="x">&lt;{{ 7*7 }}'
-    alert = make_alert()
-    return alert.model_copy(
-        update={
-            "children": (alert.children[0].model_copy(update={"name": evil, "clothing": evil}),),
-            "authority": evil,
-            "circumstances": evil,
-        }
-    )
 
 
 def test_markup_in_fields_is_escaped_in_html_and_xml(renderer: Renderer) -> None:

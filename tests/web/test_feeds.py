@@ -127,7 +127,9 @@ async def test_an_alert_in_one_language_stands_in_every_feed(public: Client, liv
     assert "Παραδειγματίδου" in entry.title + entry.summary
 
 
-@pytest.mark.parametrize("path", ["/feeds/xx/rss.xml", "/feeds/../rss.xml", "/feeds/el/GR-I/", "/feeds/el/FR/rss.xml"])
+@pytest.mark.parametrize(
+    "path", ["/feeds/xx/rss.xml", "/feeds/../rss.xml", "/feeds/el/GR-I/", "/feeds/el/FR/rss.xml"]
+)
 async def test_an_unknown_feed_is_not_found(public: Client, path: str) -> None:
     await problem(await public.get(path), 404)
 
