@@ -21,6 +21,7 @@ from alertd.atlas import load_atlas
 from alertd.capsign import Senders, make_signer
 from alertd.channel import Environment, Report
 from alertd.clock import Clock, system_clock
+from alertd.console.app import add_console
 from alertd.core.audit import GENESIS
 from alertd.core.errors import ConfigError
 from alertd.ids import new_id
@@ -247,7 +248,9 @@ class App:
         self, reports: Reports, hub: Hub | None, *, public: bool
     ) -> dict[str, web.Application]:
         size = self.settings.limits.body_bytes
-        doors = {"api": make_api_app(self.tools, body_bytes=size, watcher=self.watcher)}
+        api = make_api_app(self.tools, body_bytes=size, watcher=self.watcher)
+        add_console(api, self.tools, {"watcher": self.watcher})
+        doors = {"api": api}
         if public:
             doors["public"] = make_public_app(self.tools, reports, self.press, hub)
         return doors

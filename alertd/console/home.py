@@ -1,0 +1,102 @@
+"""The start page: who needs you, what is live now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from alertd import views
+from alertd.console.pages import Answer, Visit, get
+from alertd.console.permissions import May
+from alertd.core.delivery import State
+from alertd.core.lifecycle import VersionState
+from alertd.core.rendition import Kind
+from alertd.pipeline.accountchanges import count_open
+from alertd.shapes import AlertSummary, ProgressView
+
+_SHOWN = 20
+_GONE = (State.SENT, State.DELIVERED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """An alert that waits for this person."""
+
+    alert: AlertSummary
+    roles: Sequence[str]
+    asked_at: datetime | None
+    returned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """An alert that is out there, and how far."""
+
+    alert: AlertSummary
+    planned: int
+    delivered: int
+    sent: int
+    failed: int
+    as_of: datetime
+
+
+async def start(call: Visit) -> Answer:
+    now = call.tools.clock()
+    roles = call.actor.roles
+    needed: list[Needed] = []
+    live: list[Live] = []
+    if May.SEE_ALERTS in call.may:
+        needed = await call.tools.store.read(_needed, roles)
+        live = await call.tools.store.read(_live, now)
+    waiting = 0
+    if May.ADMINISTER in call.may:
+        waiting = await call.tools.store.read(count_open, now)
+    actual = [each for each in live if each.alert.status == "actual"]
+    return await call.render(
+        "home.html.j2",
+        needed=needed,
+        live=live,
+        waiting=waiting,
+        mode="actual" if actual else "",
+        actual=len(actual),
+    )
+
+
+def _needed(conn: Connection, roles: frozenset[str]) -> list[Needed]:
+    found = []
+    asked = views.list_alerts(conn, state=VersionState.SUBMITTED, before=None, limit=_SHOWN)
+    for alert in asked.items:
+        newest = views.show_alert(conn, alert.id, None).versions[0]
+        if mine := [role for role in newest.missing if role in roles]:
+            found.append(Needed(alert=alert, roles=mine, asked_at=newest.submitted_at))
+    if "submitter" in roles:
+        back = views.list_alerts(conn, state=VersionState.RETURNED, before=None, limit=_SHOWN)
+        found += [Needed(alert=a, roles=(), asked_at=None, returned=True) for a in back.items]
+    return found
+
+
+def _live(conn: Connection, now: datetime) -> list[Live]:
+    active = views.list_alerts(conn, state=VersionState.ACTIVE, before=None, limit=_SHOWN)
+    return [_far(alert, views.show_progress(conn, alert.id, now)) for alert in active.items]
+
+
+def _far(alert: AlertSummary, progress: ProgressView) -> Live:
+    """Add up what the alert and its updates have reached, over all channels."""
+    counts: dict[str, int] = {}
+    for dispatch in progress.dispatches:
+        if dispatch.kind in (Kind.ALERT, Kind.UPDATE):
+            for channel in dispatch.channels:
+                for state, tally in channel.states.items():
+                    counts[state] = counts.get(state, 0) + tally.count
+    return Live(
+        alert=alert,
+        planned=sum(counts.values()),
+        delivered=counts.get(State.DELIVERED, 0),
+        sent=counts.get(State.SENT, 0),
+        failed=counts.get(State.DEAD, 0),
+        as_of=progress.as_of,
+    )
+
+
+PAGES = (get("/", start, May.OWN_ACCOUNT),)

@@ -1,0 +1,188 @@
+"""The console's templates and words: Jinja2, escaped always, with its own catalogues.
+
+Every `console*.po` of a language is one catalogue: each part of the console has its own file.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, get_timezone_name
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_percent
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from alertd.core.language import best_language
+from alertd.resources import home
+from alertd.templating import SOURCE_LANGUAGE, Gettext
+
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name
+    """Mark a message for the catalogue; it is looked up where it is said."""
+    return message
+
+
+STATIC = Path(__file__).parent / "static"
+
+
+@dataclass(frozen=True)
+class Words:
+    """How one language says a message, an instant, a number."""
+
+    language: str
+    catalogue: Gettext
+    zone: ZoneInfo  # the authority's
+
+    @cached_property
+    def locale(self) -> Locale:
+        return Locale.parse(self.language, sep="-")
+
+    def say(self, message: str, **values: object) -> str:
+        said = self.catalogue.gettext(message)
+        return said % values if values else said
+
+    def clock(self, at: datetime, *, seconds: bool = False) -> str:
+        """Give `02:14`, or `02:14:31`."""
+        pattern = "HH:mm:ss" if seconds else "HH:mm"
+        return format_datetime(at, pattern, tzinfo=self.zone, locale=self.locale)
+
+    def date(self, at: datetime) -> str:
+        """Give `22 November 2026`."""
+        return format_date(at.astimezone(self.zone), "d MMMM y", locale=self.locale)
+
+    def moment(self, at: datetime, *, seconds: bool = False) -> str:
+        """Give date, time and the zone's name."""
+        return f"{self.date(at)}, {self.clock(at, seconds=seconds)} ({self.zone_name})"
+
+    @cached_property
+    def zone_name(self) -> str:
+        return get_timezone_name(self.zone, width="short", locale=self.locale, zone_variant=None)
+
+    def number(self, value: float) -> str:
+        return format_decimal(value, locale=self.locale)
+
+    def percent(self, part: float, whole: float) -> str:
+        """Give how much `part` is of `whole`; 100 % only when nothing is missing."""
+        share = min(part / whole, 1.0) if whole else 0.0
+        if part < whole:
+            share = min(share, 0.99)
+        return format_percent(share, "0 %", locale=self.locale)
+
+
+class Rendering:
+    """Every template of the console, in every language there is a catalogue for."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._root = home("templates")
+        self.static = _Static(STATIC)
+        self.languages = self._find_languages()
+        self._words = {tag: Words(tag, self._catalogue(tag), zone) for tag in self.languages}
+        self._environments = {tag: self._environment(tag) for tag in self.languages}
+
+    def words(self, language: str, zone: ZoneInfo | None = None) -> Words:
+        """Give the words of the language nearest to `language`, in `zone` or the authority's."""
+        words = self._words[best_language(language, self.languages)]
+        return words if zone is None else Words(words.language, words.catalogue, zone)
+
+    def choose(self, *wanted: str | None) -> str:
+        """Give the first language of `wanted` that there is; else the first there is."""
+        for tags in filter(None, wanted):
+            for tag in (part.partition(";")[0].strip() for part in tags.split(",")):
+                found = best_language(tag, self.languages)
+                if tag and found.split("-")[0].lower() == tag.split("-")[0].lower():
+                    return found
+        return self.languages[0]
+
+    def render(self, language: str, template: str, context: Mapping[str, Any]) -> str:
+        environment = self._environments[language]
+        return environment.get_template(template).render(context)
+
+    def _environment(self, language: str) -> Environment:
+        environment = Environment(
+            loader=FileSystemLoader(self._root / "console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            extensions=["jinja2.ext.i18n", "jinja2.ext.do", "jinja2.ext.loopcontrols"],
+        )
+        words = self._words[language]
+        cast("Any", environment).install_gettext_callables(  # added by the extension
+            words.catalogue.gettext,
+            words.catalogue.ngettext,
+            newstyle=True,
+            pgettext=words.catalogue.pgettext,
+            npgettext=words.catalogue.npgettext,
+        )
+        environment.globals.update(
+            words=words,
+            clock=words.clock,
+            date=words.date,
+            moment=words.moment,
+            number=words.number,
+            percent=words.percent,
+            zone_name=words.zone_name,
+            static=self.static.url,
+            stamp=_stamp,
+        )
+        return environment
+
+    def _find_languages(self) -> tuple[str, ...]:
+        files = self._root.glob("locale/*/LC_MESSAGES/console.po")
+        found = sorted(file.parent.parent.name for file in files)
+        return (*found, SOURCE_LANGUAGE)  # the authority's own first
+
+    def _catalogue(self, language: str) -> Gettext:
+        files = sorted(self._root.glob(f"locale/{language}/LC_MESSAGES/console*.po"))
+        if not files:
+            return NullTranslations()
+        whole = Catalog(locale=language)
+        for file in files:
+            with file.open("rb") as source:
+                part = read_po(source, locale=language, abort_invalid=True)
+            for message in part:
+                if message.id:
+                    whole[message.id] = message
+        compiled = BytesIO()
+        write_mo(compiled, whole)
+        compiled.seek(0)
+        return GNUTranslations(compiled)
+
+
+class _Static:
+    """The files that pages need, read once; an address changes with its file."""
+
+    TYPES: Mapping[str, str] = {
+        ".css": "text/css",
+        ".js": "text/javascript",
+        ".svg": "image/svg+xml",
+        ".json": "application/json",
+    }
+
+    def __init__(self, folder: Path) -> None:
+        files = [file for file in folder.iterdir() if file.suffix in self.TYPES]
+        self.files = {file.name: (file.read_bytes(), self.TYPES[file.suffix]) for file in files}
+        self._tags = {
+            name: hashlib.sha256(body).hexdigest()[:16] for name, (body, _) in self.files.items()
+        }
+
+    def url(self, name: str) -> str:
+        return f"/static/{name}?v={self._tags[name]}"
+
+
+def _stamp(at: datetime) -> Markup:
+    """Give what a `time` element's `datetime` says."""
+    return Markup(at.isoformat(timespec="seconds"))  # noqa: S704 - digits and signs alone

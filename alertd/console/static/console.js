@@ -1,0 +1,72 @@
+// Improves pages that work without it: focus on what is wrong, unknown by one key, regions found
+// by typing, a picture dropped or pasted.
+"use strict";
+
+document.querySelector("[data-focus]")?.focus();
+
+document.addEventListener("click", (event) => {
+  const dismiss = event.target.closest("[data-dismiss]");
+  if (dismiss) dismiss.closest(".toast").remove();
+  const unknown = event.target.closest("[data-unknown]");
+  if (unknown) {
+    const field = document.getElementById(unknown.dataset.unknown);
+    field.value = unknown.dataset.value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.focus();
+  }
+});
+
+// Searches as people type: without accents, in either case.
+const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+for (const picker of document.querySelectorAll("[data-regions]")) {
+  const search = picker.querySelector("input[type=search]");
+  const found = picker.querySelector("[data-regions-found]");
+  search.closest("[hidden]").hidden = false;
+  search.addEventListener("input", () => {
+    const wanted = plain(search.value.trim());
+    let count = 0;
+    for (const item of [...picker.querySelectorAll("[data-region]")].reverse()) {
+      const own = plain(item.dataset.region).includes(wanted);
+      const inner = item.querySelector("[data-region]:not([hidden])") !== null;
+      const chosen = item.querySelector("input:checked") !== null;
+      item.hidden = !(own || inner || chosen);
+      count += own ? 1 : 0;
+    }
+    found.textContent = wanted ? String(count) : "";
+  });
+}
+
+for (const drop of document.querySelectorAll("[data-drop]")) {
+  const input = drop.querySelector("input[type=file]");
+  const area = drop.querySelector(".drop-area");
+  const show = () => {
+    const file = input.files[0];
+    if (!file) return;
+    let picture = area.querySelector("img");
+    if (!picture) {
+      picture = document.createElement("img");
+      picture.className = "drop-preview";
+      picture.alt = "";
+      area.prepend(picture);
+    }
+    picture.src = URL.createObjectURL(file);
+  };
+  const take = (files) => {
+    const picture = [...files].find((file) => file.type.startsWith("image/"));
+    if (!picture) return;
+    const chosen = new DataTransfer();
+    chosen.items.add(picture);
+    input.files = chosen.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  input.addEventListener("change", show);
+  for (const name of ["dragover", "dragleave", "drop"]) {
+    area.addEventListener(name, (event) => {
+      event.preventDefault();
+      area.classList.toggle("over", name === "dragover");
+      if (name === "drop") take(event.dataTransfer.files);
+    });
+  }
+  document.addEventListener("paste", (event) => take(event.clipboardData.files));
+}

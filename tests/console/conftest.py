@@ -1,0 +1,101 @@
+"""The console over a real socket, with people of every role signed in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, DummyCookieJar
+from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy import Connection
+
+from alertd.console.app import add_console
+from alertd.pipeline import persons, sessions
+from alertd.pipeline.sessions import Factor, Stage
+from alertd.tools import CONSOLE, Tools
+from alertd.web import make_api_app
+from tests.web.conftest import *  # noqa: F403 - the same ledger and people
+from tests.web.conftest import PEOPLE
+
+COOKIE = "__Host-alertd_session"
+STAFF = {**PEOPLE, "administrator": {"administrator": False}}
+
+
+@dataclass
+class Browser:
+    """Keeps one session's cookie and fills in the forms' token."""
+
+    client: TestClient[Any, Any]
+    person_id: int = 0
+    cookies: dict[str, str] = field(default_factory=dict, repr=False)
+    csrf: str = field(default="", repr=False)
+
+    async def get(self, path: str, **kwargs: Any) -> ClientResponse:
+        return await self.ask("GET", path, **kwargs)
+
+    async def read(self, path: str) -> str:
+        answer = await self.get(path)
+        text = await answer.text()
+        assert answer.status == 200, (answer.status, path, text[:500])
+        return text
+
+    async def post(self, path: str, data: Any = None, **kwargs: Any) -> ClientResponse:
+        """Send a form with the token that this browser's pages carry."""
+        if not self.csrf:
+            await self.get("/sign-in")
+        filled = {"csrf": self.csrf, **data} if isinstance(data, dict) else data
+        return await self.ask("POST", path, data=filled or {"csrf": self.csrf}, **kwargs)
+
+    async def ask(self, method: str, path: str, **kwargs: Any) -> ClientResponse:
+        jar = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers = {"Accept": "text/html", **({"Cookie": jar} if jar else {})}
+        headers |= kwargs.pop("headers", {})
+        answer = await self.client.request(
+            method, path, headers=headers, allow_redirects=False, **kwargs
+        )
+        for name, morsel in answer.cookies.items():
+            self.cookies[name] = morsel.value
+        if answer.content_type == "text/html":
+            found = re.search(r'name="csrf" content="([0-9a-f]+)"', await answer.text())
+            self.csrf = found[1] if found else self.csrf
+        return answer
+
+
+@pytest.fixture
+async def console(tools: Tools) -> AsyncIterator[TestClient[Any, Any]]:
+    app = make_api_app(tools)
+    add_console(app, tools)
+    # Browsers keep their cookies themselves: several share a client.
+    async with TestClient(TestServer(app), cookie_jar=DummyCookieJar()) as client:
+        yield client
+
+
+async def enter(tools: Tools, name: str, roles: dict[str, bool]) -> int:
+    person = persons.NewPerson(name=name, language="en", roles=roles)
+    return await persons.create(tools, CONSOLE, person)
+
+
+SignIn = Callable[..., Awaitable[Browser]]
+
+
+@pytest.fixture
+def signed_in(tools: Tools, console: TestClient[Any, Any]) -> SignIn:
+    """Enter a person and open a session of theirs, as if both factors had been given."""
+
+    async def run(role: str, stage: Stage = Stage.FULL, *, person_id: int | None = None) -> Browser:
+        number = person_id or await enter(tools, f"Example console {role}", STAFF[role])
+
+        def work(conn: Connection) -> str:
+            return sessions.open_session(
+                conn, number, stage, Factor.TOTP, agent="test", at=tools.clock()
+            )
+
+        token = await tools.store.write(work)
+        browser = Browser(console, number, {COOKIE: token})
+        await browser.get("/")
+        return browser
+
+    return run
