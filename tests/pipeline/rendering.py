@@ -9,6 +9,7 @@ from lxml import etree
 
 from alertd.atlas import load_atlas
 from alertd.channel import Composed
+from alertd.core.alert import ChildAlert
 from alertd.core.cap import NAMESPACE
 from alertd.core.rendition import Kind, Rendition, Slot, fill, split
 from alertd.core.ruleset import RuleSet
