@@ -22,6 +22,7 @@ __all__ = [
     "Message",
     "Pace",
     "Prepared",
+    "Recalls",
     "Receipt",
     "Report",
     "Slot",
@@ -162,6 +163,18 @@ class Tested(Protocol):
 
         Nothing is sent to any recipient. Raises a SendError.
         """
+        ...
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A channel whose provider may still hold what it was handed."""
+
+    @property
+    def can_recall(self) -> bool: ...
+
+    async def recall(self, provider_ref: str) -> bool:
+        """Cancel one message; tells whether that came in time. Raises a SendError."""
         ...
 
 

@@ -166,6 +166,24 @@ class SmsChannel:
             raise ChannelDown(Reason.CREDENTIALS, str(account.status)[:40])
         return "200"
 
+    @property
+    def can_recall(self) -> bool:
+        """Tell whether messages wait at Twilio: only those of a Messaging Service do."""
+        return self.settings.messaging_service_sid is not None
+
+    async def recall(self, provider_ref: str) -> bool:
+        try:
+            changed = await self._client.messages(provider_ref).update_async(status="canceled")
+        except TooManyRequests:
+            raise Throttled(None, "429") from None
+        except (TwilioRestException, TwilioServiceException) as error:
+            if error.status in {400, 404, 409}:  # it has left the queue
+                return False
+            raise refusal(error.status, _number(error.code)) from None
+        except (ValueError, TypeError, AttributeError):
+            raise Uncertain(Reason.BAD_ANSWER) from None
+        return str(changed.status) == "canceled"
+
     def report(self, url: str, headers: Mapping[str, str], body: bytes) -> Report | None:
         """Read a status callback; None when it tells nothing about a delivery."""
         query = urlsplit(url).query

@@ -94,6 +94,7 @@ class FakeTwilio(HttpPeer):
     def routes(self) -> Iterable[web.RouteDef]:
         return (
             web.post("/2010-04-01/Accounts/{sid}/Messages.json", self._create),
+            web.post("/2010-04-01/Accounts/{sid}/Messages/{message}.json", self._cancel),
             web.get("/2010-04-01/Accounts/{sid}.json", self._account),
             web.get("/", self._page),
         )
@@ -138,6 +139,20 @@ class FakeTwilio(HttpPeer):
         if fault is not None:
             return await self._fail(request, fault)
         return web.json_response(self._resource(sms), status=201)
+
+    async def _cancel(self, request: web.Request) -> web.StreamResponse:
+        """Cancel what a Messaging Service still holds; anything else has left."""
+        if code := self._stranger(request):
+            return _error(*code)
+        form = await request.post()
+        found = [sms for sms in self.messages if sms.sid == request.match_info["message"]]
+        if not found:
+            return _error(404, 20404)
+        waits = found[0].status == "queued" and found[0].sender.startswith("MG")
+        if form.get("Status") != "canceled" or not waits:
+            return _error(400, 20001)
+        found[0].status = "canceled"
+        return web.json_response(self._resource(found[0]))
 
     async def _account(self, request: web.Request) -> web.StreamResponse:
         if code := self._stranger(request):

@@ -18,6 +18,7 @@ from alertd.pipeline.deliver import give_up, reclaim
 from alertd.pipeline.expire import expire, warn
 from alertd.pipeline.photos import forget_unused
 from alertd.pipeline.rebroadcast import rebroadcast
+from alertd.pipeline.recall import recall
 from alertd.pipeline.takedown import chase
 from alertd.pipeline.websub import end_leases
 from alertd.store.schema import to_micros
@@ -68,6 +69,7 @@ def duties(tools: Tools, node: str) -> list[Duty]:
         Duty("expiry warnings", 60, lambda: warn(tools)),
         Duty("reminders", 15, lambda: remind(tools)),
         Duty("rebroadcasts", 10, lambda: rebroadcast(tools)),
+        Duty("recalls", 5, lambda: recall(tools)),
         Duty("takedown reminders", 60, lambda: chase(tools)),
         Duty("unused photos", 600, lambda: forget_unused(tools)),
         Duty("subscriptions", 60, lambda: end_leases(tools)),
