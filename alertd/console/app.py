@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from alertd.console import entering, home, style
+from alertd.console import entering, home, operators, style
 from alertd.console.guard import HEADERS, Cookies
 from alertd.console.pages import Console, Page, explain_unknown, serve
 from alertd.console.rendering import Rendering
@@ -17,6 +17,7 @@ PAGES: tuple[Page, ...] = (
     *home.PAGES,
     *style.PAGES,
     *entering.PAGES,
+    *operators.PAGES,
 )
 """Every page of the console, in the order of its table."""
 

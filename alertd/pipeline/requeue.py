@@ -30,6 +30,15 @@ async def requeue(tools: Tools, actor: Actor, delivery_id: int) -> None:
     log.info("delivery.requeued", delivery=delivery_id, person=actor.person_id)
 
 
+def check_requeue(conn: Connection, delivery_id: int, at: datetime) -> str:
+    """Tell why a delivery cannot be requeued now; nothing when it can."""
+    try:
+        _refuse_hopeless(_read(conn, delivery_id), at)
+    except Conflict as error:
+        return str(error)
+    return ""
+
+
 def _requeue(conn: Connection, actor: Actor, delivery_id: int, at: datetime) -> None:
     row = _read(conn, delivery_id)
     _refuse_hopeless(row, at)

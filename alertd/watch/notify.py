@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 OPERATOR = "operator"
 PATIENCE_S = 30.0
-BOARD = "/operators"
+BOARD = "/board"
 
 
 async def tell_operators(tools: Tools, alarms: Sequence[Alarm]) -> None:

@@ -15,7 +15,9 @@ from sqlalchemy import Connection
 from alertd.console.app import add_console
 from alertd.pipeline import persons, sessions
 from alertd.pipeline.sessions import Factor, Stage
+from alertd.settings import embedded
 from alertd.tools import CONSOLE, Tools
+from alertd.watch.watcher import Watcher
 from alertd.web import make_api_app
 from tests.web.conftest import *  # noqa: F403 - the same ledger and people
 from tests.web.conftest import PEOPLE
@@ -67,7 +69,7 @@ class Browser:
 @pytest.fixture
 async def console(tools: Tools) -> AsyncIterator[TestClient[Any, Any]]:
     app = make_api_app(tools)
-    add_console(app, tools)
+    add_console(app, tools, {"watcher": Watcher(tools, embedded().watch)})
     # Browsers keep their cookies themselves: several share a client.
     async with TestClient(TestServer(app), cookie_jar=DummyCookieJar()) as client:
         yield client

@@ -1,0 +1,98 @@
+"""Dead letters: what failed for good, and another chance for one or many, after a preview."""
+
+from typing import Any
+
+from alertd.console.operators.board import watcher_of
+from alertd.console.operators.lists import cursor, link, spelled
+from alertd.console.operators.log import choices_of, shown, wanted_of
+from alertd.console.operators.words import lane_of
+from alertd.console.pages import Answer, Page, Visit, get, post
+from alertd.console.permissions import May
+from alertd.core.delivery import State
+from alertd.core.errors import Conflict, NotFound
+from alertd.pipeline.requeue import check_requeue, requeue
+from alertd.watch.dispatchlog import Line, LogPage, find, read_line
+
+LETTERS = "/dead-letters"
+PAGE = 100
+FILTERS = ("case", "channel", "reason")
+
+
+async def letters(visit: Visit) -> Answer:
+    asked = {name: visit.query(name).strip()[:100] for name in FILTERS}
+    after = cursor(visit)
+    wanted = wanted_of({**asked, "state": State.DEAD})
+    page: LogPage = await visit.tools.store.read(find, wanted, after=after, limit=PAGE)
+    return await visit.render(
+        "operators/letters.html.j2",
+        width="board",
+        asked=asked,
+        rows=[shown(visit, line) for line in page.lines],
+        next=link(LETTERS, asked, after=spelled(page.next)) if page.next else "",
+        first=link(LETTERS, asked) if after else "",
+        full=page.full,
+        export=link("/log.csv", {**asked, "state": State.DEAD}),
+        choices=choices_of(visit),
+    )
+
+
+async def preview(visit: Visit) -> Answer:
+    """Say what would go out again, and what cannot, before anything happens."""
+    lines = [line for number in chosen(visit) if (line := await _line(visit, number))]
+    now = visit.tools.clock()
+    possible: list[dict[str, Any]] = []
+    hopeless: list[dict[str, Any]] = []
+    for line in lines:
+        row: dict[str, Any] = shown(visit, line)
+        why = await visit.tools.store.read(check_requeue, line.id, now)
+        (hopeless if why else possible).append({**row, "why": visit.say(why) if why else ""})
+    state = await watcher_of(visit).board()
+    closed = [
+        lane_of(visit, each.channel)
+        for each in state.channels
+        if each.state != "open" and any(line.channel == each.channel for line in lines)
+    ]
+    return await visit.render(
+        "operators/requeue.html.j2",
+        width="wide",
+        possible=possible,
+        hopeless=hopeless,
+        closed=closed,
+        mode="exercise" if lines and all(line.exercise for line in lines) else "",
+    )
+
+
+async def requeue_chosen(visit: Visit) -> Answer:
+    done = 0
+    numbers = chosen(visit)
+    for number in numbers:
+        try:
+            await requeue(visit.tools, visit.actor, number)
+        except (Conflict, NotFound):
+            continue
+        done += 1
+    await visit.flash(
+        "Queued again: %(done)s of %(whole)s. They are tried now.",
+        done=done,
+        whole=len(numbers),
+    )
+    return visit.redirect(LETTERS)
+
+
+def chosen(visit: Visit) -> list[int]:
+    found = [text for text in visit.form.all("chosen") if text.isdecimal() and len(text) < 19]
+    return sorted({int(text) for text in found})[: 2 * PAGE]
+
+
+async def _line(visit: Visit, number: int) -> Line | None:
+    try:
+        return (await visit.tools.store.read(read_line, number))[0]
+    except NotFound:
+        return None
+
+
+PAGES: tuple[Page, ...] = (
+    get(LETTERS, letters, May.REQUEUE),
+    post("/dead-letters/preview", preview, May.REQUEUE),
+    post(LETTERS, requeue_chosen, May.REQUEUE),
+)

@@ -1,0 +1,137 @@
+"""The operators' words for states, reasons and acts."""
+
+from collections.abc import Mapping
+
+from alertd.console.pages import Visit
+from alertd.console.rendering import N_
+from alertd.core.delivery import State
+from alertd.core.errors import Reason
+
+CHANNELS: Mapping[str, str] = {
+    "sms": N_("SMS"),
+    "email": N_("Mail"),
+    "webhook": N_("Webhook"),
+    "feed": N_("Feed"),
+    "websub": N_("Feed hub"),
+}
+STATES: Mapping[str, tuple[str, str]] = {  # icon and word
+    State.QUEUED: ("waiting", N_("Waiting")),
+    State.LEASED: ("running", N_("Being sent")),
+    State.UNCERTAIN: ("information", N_("Unclear")),
+    State.SENT: ("running", N_("Sent")),
+    State.DELIVERED: ("ok", N_("Delivered")),
+    State.DEAD: ("failed", N_("Failed")),
+    State.EXPIRED: ("failed", N_("Too late")),
+    State.CANCELLED: ("paused", N_("Withdrawn")),
+}
+LANES: Mapping[str, tuple[str, str]] = {
+    "open": ("ok", N_("Working")),
+    "draining": ("waiting", N_("Emptying")),
+    "paused": ("failed", N_("Failing, tried again by itself")),
+    "closed": ("paused", N_("Paused by an operator")),
+}
+REASONS: Mapping[str, str] = {
+    Reason.REFUSED_CONNECTION: N_("no connection"),
+    Reason.TIMEOUT: N_("no answer in time"),
+    Reason.DROPPED: N_("connection lost"),
+    Reason.DNS: N_("name not found"),
+    Reason.TLS: N_("certificate not valid"),
+    Reason.THROTTLED: N_("asked us to wait"),
+    Reason.SERVER_ERROR: N_("fault at the other side"),
+    Reason.BAD_ANSWER: N_("answer not understood"),
+    Reason.REDIRECT: N_("has moved"),
+    Reason.ADDRESS_INVALID: N_("not an address"),
+    Reason.ADDRESS_FORBIDDEN: N_("address not allowed"),
+    Reason.ADDRESS_UNREACHABLE: N_("nobody at this address"),
+    Reason.GONE: N_("gone for good"),
+    Reason.OPTED_OUT: N_("has opted out"),
+    Reason.REJECTED: N_("refused"),
+    Reason.CREDENTIALS: N_("our access is refused"),
+    Reason.QUOTA: N_("our quota is used up"),
+    Reason.EXPIRED: N_("its time is over"),
+    Reason.LEASE_EXPIRED: N_("a process died while sending"),
+    Reason.SUPERSEDED: N_("the alert ended or was replaced"),
+    Reason.DEFECT: N_("a fault of alertd"),
+}
+RESULTS: Mapping[str, tuple[str, str]] = {
+    "sent": ("running", N_("Taken over by the provider")),
+    "delivered": ("ok", N_("Arrived")),
+    "unsent": ("waiting", N_("Not accepted")),
+    "uncertain": ("information", N_("No answer: it may have arrived")),
+    "undeliverable": ("failed", N_("Refused for good")),
+    "channel_down": ("failed", N_("The channel does not work")),
+    "expired": ("failed", N_("Too late")),
+}
+KINDS: Mapping[str, str] = {
+    "alert": N_("Alert"),
+    "update": N_("Update"),
+    "end": N_("End"),
+    "correction": N_("Correction"),
+    "expiry": N_("Expiry"),
+    "request": N_("Request for approval"),
+    "notice": N_("Notice to officials"),
+}
+ALARMS: Mapping[str, str] = {
+    "not_started": N_("A planned channel has not begun to send"),
+    "channel_paused": N_("The channel fails"),
+    "channel_closed": N_("The channel is paused while messages wait"),
+    "link_down": N_("The last link tests failed"),
+    "waiting": N_("Messages are due and nobody sends them"),
+    "stage_late": N_("A stage takes longer than it may"),
+    "chain_broken": N_("The audit log does not verify: change nothing, call the auditor"),
+    "held": N_("An old copy of the ledger is held: nothing is sent"),
+}
+STAGES: Mapping[str, str] = {
+    "submission": N_("Report to submission"),
+    "approval": N_("Submission to approval"),
+    "first_delivery": N_("Approval to first delivery"),
+}
+ACTS: Mapping[str, str] = {
+    "alert.submitted": N_("Submitted"),
+    "alert.edited": N_("Changed"),
+    "alert.approved": N_("Approved"),
+    "alert.returned": N_("Returned for change"),
+    "alert.rejected": N_("Rejected"),
+    "alert.activated": N_("Activated: sending began"),
+    "alert.ended": N_("Ended"),
+    "alert.corrected": N_("Corrected"),
+    "alert.expired": N_("Expired"),
+    "alert.purged": N_("Forgotten: the key was destroyed"),
+    "approval.asked": N_("Asked for approval"),
+    "alarm.raised": N_("Alarm raised"),
+    "alarm.told": N_("Operators told of an alarm"),
+    "address.shown": N_("Address shown in full"),
+    "delivery.requeued": N_("Failed message queued again"),
+    "deliveries.settled": N_("Outcomes of sending written"),
+    "dispatch.held": N_("Sending held: an old copy"),
+    "dispatch.released": N_("Sending released"),
+    "lane.closed": N_("Channel paused"),
+    "lane.opened": N_("Channel resumed"),
+    "lane.draining": N_("Channel being emptied"),
+    "lane.paused": N_("Channel failed and rests"),
+    "recipient.removed": N_("Subscription ended"),
+    "recipient.erased": N_("Recipient erased"),
+    "recipient.opted_out": N_("Recipient opted out"),
+}
+
+
+def lane_of(visit: Visit, lane: str) -> str:
+    """Give the name of a channel, or of one endpoint of it."""
+    channel, _, host = lane.partition("/")
+    name = visit.say(CHANNELS.get(channel, channel))
+    return f"{name}: {host}" if host else name
+
+
+def reason_of(visit: Visit, reason: str) -> str:
+    return visit.say(REASONS[reason]) if reason in REASONS else reason
+
+
+def span(visit: Visit, seconds: float) -> str:
+    """Give `0:07`, `2:31` or `1:02:31`."""
+    whole = max(int(seconds), 0)
+    hours, rest = divmod(whole, 3600)
+    days, hours = divmod(hours, 24)
+    clock = f"{rest // 60}:{rest % 60:02}"
+    if hours or days:
+        clock = f"{hours}:{rest // 60:02}:{rest % 60:02}"
+    return visit.say("%(days)s d %(clock)s", days=days, clock=clock) if days else clock

@@ -1,0 +1,259 @@
+"""What operators see and do, page by page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select, update
+
+from alertd.console.operators.lists import harmless
+from alertd.core.delivery import State
+from alertd.pipeline import lanes
+from alertd.pipeline.expand import expand, pending
+from alertd.pipeline.recipients import Recipient, add
+from alertd.store.schema import addresses, audit, deliveries
+from alertd.tools import Actor, Tools
+from tests.console.conftest import Browser, SignIn
+from tests.web.conftest import Activate, Deliver, Submit
+
+NEWSROOM = "alerts@news.example.org"
+
+
+def actions(conn: Connection) -> list[str]:
+    return list(conn.scalars(select(audit.c.action).order_by(audit.c.seq)))
+
+
+def first_delivery(conn: Connection, channel: str = "email") -> int:
+    query = select(deliveries.c.id).where(deliveries.c.channel == channel)
+    return int(conn.execute(query.limit(1)).scalar_one())
+
+
+@pytest.fixture
+async def operator(signed_in: SignIn) -> Browser:
+    return await signed_in("operator")
+
+
+@pytest.fixture
+async def alert_id(tools: Tools, operator: Browser, submit: Submit, activate: Activate) -> str:
+    """Bring an exercise out that reaches the feeds and one newsroom."""
+    actor = Actor(operator.person_id, "Example", frozenset({"operator"}))
+    recipient = Recipient.model_validate(
+        {
+            "channel": "email",
+            "address": NEWSROOM,
+            "language": "el",
+            "regions": ["GR-I"],
+            "recipient_class": "media",
+            "exercise": True,
+            "label": "Example newsroom",
+            "consent": "Example contract 7",
+            "consent_at": "2026-01-31T10:00:00+02:00",
+        }
+    )
+    await add(tools, actor, recipient)
+    made = await submit()
+    await activate(made)
+    for dispatch in await tools.store.read(pending):
+        while not (await tools.store.write(expand, dispatch, now=tools.clock())).done:
+            pass
+    return made
+
+
+PATHS = (
+    "/board",
+    "/board/now",
+    "/board/channel?lane=sms",
+    "/log",
+    "/log?state=dead&channel=sms&reason=dns",
+    "/log?case=EX-2026-0001",
+    "/log?address=0",
+    "/dead-letters",
+    "/recipients",
+    "/recipients/new",
+    "/audit",
+    "/audit?act=alert.submitted",
+    "/release",
+)
+
+
+@pytest.mark.parametrize("language", ["el", "en"])
+async def test_every_page_opens_in_both_languages(
+    operator: Browser, alert_id: str, language: str
+) -> None:
+    for path in (*PATHS, f"/alerts/{alert_id}/report"):
+        answer = await operator.get(path, headers={"Accept-Language": language})
+        text = await answer.text()
+        assert answer.status == 200, (path, text[:400])
+        assert f'lang="{language}"' in text or path == "/board/now"
+        assert "Παραδειγματίδου" not in text
+        assert NEWSROOM not in text
+
+
+async def test_a_channel_is_paused_for_a_reason_and_resumed(
+    tools: Tools, operator: Browser
+) -> None:
+    form = {"lane": "sms", "act": "pause", "why": ""}
+    refused = await operator.post("/board/channel", form)
+    assert "Say in a few words why" in await refused.text()
+    done = await operator.post("/board/channel", {**form, "why": "Example: wrong sender"})
+    assert (done.status, done.headers["Location"]) == (303, "/board")
+    text = await operator.read("/board")
+    assert "SMS was paused" in text
+    assert "Paused by an operator" in text
+    await operator.post("/board/channel", {"lane": "sms", "act": "resume"})
+    said = await tools.store.read(actions)
+    assert said[-2:] == ["lane.closed", "lane.opened"]
+    bodies = await tools.store.read(lambda conn: list(conn.scalars(select(audit.c.body))))
+    assert "wrong sender" not in "".join(bodies)
+
+
+async def test_readers_see_the_board_and_cannot_touch_it(signed_in: SignIn) -> None:
+    reader = await signed_in("reader")
+    text = await reader.read("/board/channel?lane=sms")
+    assert "<button" not in text.partition("<main")[2]
+    form = {"lane": "sms", "act": "pause", "why": "no"}
+    assert (await reader.post("/board/channel", form)).status == 403
+
+
+async def test_an_address_is_masked_until_it_is_asked_for_on_record(
+    tools: Tools, operator: Browser, alert_id: str, signed_in: SignIn
+) -> None:
+    number = await tools.store.read(first_delivery)
+    text = await operator.read(f"/log/{number}")
+    assert "a***@news.example.org" in text
+    assert NEWSROOM not in text
+    shown = await (await operator.post(f"/log/{number}/address")).text()
+    assert NEWSROOM in shown
+    assert (await tools.store.read(actions))[-1] == "address.shown"
+    reader = await signed_in("reader")
+    assert (await reader.post(f"/log/{number}/address")).status == 403
+
+
+async def test_an_address_is_found_exactly_and_never_stands_in_a_link(
+    operator: Browser, alert_id: str
+) -> None:
+    found = await operator.post("/log/address", {"address_text": " alerts@NEWS.example.org "})
+    assert "news" not in found.headers["Location"].lower()
+    text = await operator.read(found.headers["Location"])
+    assert "a***@news.example.org" in text
+    nobody = await operator.post("/log/address", {"address_text": "alert@news.example.org"})
+    assert "Nobody is known by this address" in await operator.read(nobody.headers["Location"])
+
+
+async def test_the_export_is_safe_to_open_in_a_spreadsheet(
+    operator: Browser, alert_id: str, submit: Submit
+) -> None:
+    text = (await operator.read("/log.csv")).removeprefix("\ufeff")
+    rows = list(csv.reader(io.StringIO(text)))
+    assert len(rows) == 4  # heading, two feeds, one newsroom
+    assert NEWSROOM not in text
+    for cell in ("=1+1", "+30 690", "-1", "@SUM", "\tx", "\rx"):
+        assert harmless(cell) == f"'{cell}"
+    assert harmless("EX-2026") == "EX-2026"
+
+
+async def test_dead_letters_are_queued_again_after_a_preview(
+    tools: Tools, operator: Browser, alert_id: str, deliver: Deliver
+) -> None:
+    await deliver("email", State.DEAD)
+    await deliver("feed", State.DEAD)
+    listed = await operator.read("/dead-letters")
+    numbers = re.findall(r'name="chosen" value="(\d+)"', listed)
+    assert len(numbers) == 3
+    await tools.store.write(
+        lambda conn: conn.execute(
+            update(addresses)
+            .where(addresses.c.channel == "email")
+            .values(suppressed_at=tools.clock(), suppressed_reason="opted_out")
+        )
+    )
+    seen = await (await operator.post("/dead-letters/preview", {"chosen": numbers})).text()
+    assert "Send 2 messages again" in seen
+    assert "asked not to be written to" in seen
+    assert (await tools.store.read(actions)).count("delivery.requeued") == 0
+    await operator.post("/dead-letters", {"chosen": numbers})
+    assert "Queued again: 2 of 3" in await operator.read("/dead-letters")
+    assert (await tools.store.read(actions)).count("delivery.requeued") == 2
+
+
+async def test_a_recipient_is_entered_ended_and_erased(tools: Tools, operator: Browser) -> None:
+    form = {
+        "channel": "sms",
+        "address": "not a number",
+        "language": "el",
+        "recipient_class": "citizen",
+        "label": "Example citizen",
+        "regions": "GR-I",
+        "exercise": "yes",
+        "consent": "Example form",
+        "consent_at": "2026-01-31",
+    }
+    wrong = await (await operator.post("/recipients/new", form)).text()
+    assert "Give an address that this channel can reach." in wrong
+    assert 'value="Example citizen"' in wrong
+    made = await operator.post("/recipients/new", {**form, "address": "+306900000001"})
+    path = made.headers["Location"]
+    assert "+30 690 *** **01" in await operator.read(path)
+    await operator.post(f"{path}/end")
+    assert "ended" in await operator.read(path)
+    await operator.post(f"{path}/erase")
+    assert (await operator.get(path)).status == 404
+
+
+async def test_a_webhooks_secret_is_shown_once(operator: Browser) -> None:
+    form = {
+        "channel": "webhook",
+        "address": "https://partner.example.org/hook",
+        "language": "en",
+        "recipient_class": "partner",
+        "label": "Example partner",
+        "regions": "GR",
+        "exercise": "no",
+        "consent": "Example contract",
+        "consent_at": "2026-01-31",
+    }
+    assert "whsec_" in await (await operator.post("/recipients/new", form)).text()
+    assert "whsec_" not in await operator.read("/recipients")
+
+
+async def test_the_audit_log_is_filtered_and_exported(operator: Browser, alert_id: str) -> None:
+    text = await operator.read("/audit?act=alert.submitted")
+    assert text.count("<code>alert.submitted</code>") == 1
+    mine = await operator.read(f"/audit?alert={alert_id}")
+    assert "Activated" in mine
+    rows = (await operator.read(f"/audit.csv?alert={alert_id}")).splitlines()
+    assert len(rows) > 4
+
+
+async def test_the_report_tells_who_approved_and_whom_it_reached(
+    operator: Browser, alert_id: str, deliver: Deliver
+) -> None:
+    await deliver("feed")
+    await deliver("email", State.DEAD)
+    text = await operator.read(f"/alerts/{alert_id}/report")
+    assert "Example prosecutor" in text
+    assert "EX 12/2026" in text
+    assert "refused" in text
+    assert "EXERCISE" in text
+
+
+async def test_a_held_ledger_is_released_only_by_the_word_and_a_second_factor(
+    tools: Tools, operator: Browser, alert_id: str
+) -> None:
+    close: Callable[..., Any] = lanes.set_state
+    await tools.store.write(close, lanes.EVERYTHING, lanes.EVERYTHING, lanes.CLOSED)
+    assert "messages that are held" in await operator.read("/release")
+    wrong = await operator.post("/release", {"typed": "yes"})
+    assert "Type the word exactly" in await wrong.text()
+    answer = await operator.post("/release", {"typed": "release"})
+    assert answer.headers["Location"].startswith("/again")
+    assert await tools.store.read(lanes.is_held)
+
+
+async def test_a_cursor_of_nobody_is_refused(operator: Browser) -> None:
+    assert (await operator.get("/log?after=1.2.3")).status == 422
