@@ -59,6 +59,7 @@ from alertd.workers.schedule import Duty, duties, schedule, watching
 
 log = structlog.get_logger(__name__)
 
+FEED_FRESH_S = 0.1  # how long what is public may be behind the ledger
 EARLY_REPORT_S = 1.0  # a failure reported before its sending was settled is put again after
 CLOSE_S = 2.0  # beyond draining: for the last transaction
 DAY_S = 24 * 3600.0
@@ -75,7 +76,7 @@ class App:
         self.node = new_id(tools.clock())
         self.watcher = Watcher(tools, settings.watch)
         self._signer = signer
-        self.press = Press(tools, signer, settings.state.heartbeat_s)
+        self.press = Press(tools, signer, settings.state.heartbeat_s, FEED_FRESH_S)
         self.mirror = _mirror(settings, tools, self.press)
         if self.mirror is not None:
             self.tools = replace(tools, withdraw=self.mirror.withdraw)

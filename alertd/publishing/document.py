@@ -4,7 +4,8 @@ import gzip
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from functools import cached_property
 
 from alertd.templating import csp_digest
@@ -25,6 +26,10 @@ class Document:
     @cached_property
     def tag(self) -> str:
         return hashlib.sha256(self.body).hexdigest()[:32]
+
+    @cached_property
+    def last_modified(self) -> str:
+        return format_datetime(self.modified_at.astimezone(UTC), usegmt=True)
 
     @cached_property
     def compressed(self) -> bytes | None:

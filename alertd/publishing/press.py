@@ -1,6 +1,8 @@
 """Keeps built documents until the ledger says that something public changed."""
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -52,11 +54,15 @@ _FOR_GOOD = timedelta.max
 class Press:
     """Gives public documents; one that nothing has changed is built once."""
 
-    def __init__(self, tools: Tools, signer: Signer, heartbeat_s: float = 60) -> None:
+    def __init__(
+        self, tools: Tools, signer: Signer, heartbeat_s: float = 60, fresh_s: float = 0
+    ) -> None:
         self.site = Site.of(tools)
         self._tools = tools
         self._signer = signer
         self._heartbeat = timedelta(seconds=heartbeat_s)
+        self._fresh_s = fresh_s  # how long an answer of the ledger may serve
+        self._asked_at = -math.inf
         self._sequence = -1
         self._edition: Edition | None = None
         self._kept: dict[str, Document] = {}
@@ -70,6 +76,8 @@ class Press:
 
         Raises Busy while a restored ledger is held.
         """
+        if time.monotonic() - self._asked_at < self._fresh_s:
+            return self._sequence
         if self._waiting is None:
             self._waiting = asyncio.create_task(self._ask(self._asking))
         return await asyncio.shield(self._waiting)
@@ -78,7 +86,11 @@ class Press:
         if earlier is not None:
             await asyncio.wait([earlier])
         self._asking, self._waiting = self._waiting, None
-        return await self._tools.store.read(read_sequence, self._tools.clock())
+        asked_at = time.monotonic()
+        sequence = await self._tools.store.read(read_sequence, self._tools.clock())
+        self._turn_to(sequence)
+        self._asked_at = asked_at
+        return sequence
 
     async def edition(self) -> Edition:
         """Give all that is public now."""

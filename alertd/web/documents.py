@@ -1,8 +1,5 @@
 """Answers for readers who come again: validators, 304, gzip, and how long a copy is good."""
 
-from datetime import UTC
-from email.utils import format_datetime
-
 from aiohttp import web
 
 from alertd.publishing.document import Document
@@ -20,18 +17,22 @@ _PREFLIGHT = ANYBODY | {
 }
 
 
+class PublicCopy(web.Response):
+    """One more copy of a public document."""
+
+
 async def preflight(_request: web.Request) -> web.Response:
     """Let scripts of other sites ask with validators."""
     return web.Response(status=204, headers=_PREFLIGHT)
 
 
-def respond(request: web.Request, document: Document) -> web.Response:
+def respond(request: web.Request, document: Document) -> PublicCopy:
     """Answer 200 with the bytes, or 304 when the reader has them."""
     packed = document.compressed if _takes_gzip(request) else None
     tag = f"{document.tag}-gz" if packed else document.tag  # a strong tag names the very bytes
     headers = {
         "ETag": f'"{tag}"',
-        "Last-Modified": format_datetime(document.modified_at.astimezone(UTC), usegmt=True),
+        "Last-Modified": document.last_modified,
         "Cache-Control": f"public, max-age={MAX_AGE_S}, must-revalidate",
         "Vary": "Accept-Encoding",
         "X-Robots-Tag": "noindex, noarchive",
@@ -40,11 +41,11 @@ def respond(request: web.Request, document: Document) -> web.Response:
     if document.policy:
         headers["Content-Security-Policy"] = document.policy
     if _has_it(request, document):
-        return web.Response(status=304, headers=headers)
+        return PublicCopy(status=304, headers=headers)
     if packed:
         headers["Content-Encoding"] = "gzip"
     media_type, _, charset = document.media_type.partition("; charset=")
-    return web.Response(
+    return PublicCopy(
         body=packed or document.body,
         content_type=media_type,
         charset=charset or None,

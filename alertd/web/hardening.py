@@ -5,6 +5,7 @@ import time
 import structlog
 from aiohttp import web
 
+from alertd.web.documents import PublicCopy
 from alertd.web.problems import Handler, problems
 
 log = structlog.get_logger(__name__)
@@ -38,20 +39,28 @@ def harden(app: web.Application, *, https: bool) -> None:
 
 @web.middleware
 async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Log the path's template: the path itself, the query and the headers may hold secrets."""
+    """Log the path's template: the path itself, the query and the headers may hold secrets.
+
+    Not for copies of what is public: a line costs more than such an answer.
+    """
     started = time.perf_counter()
-    status = 499  # the client went away
     try:
         response = await handler(request)
-        status = response.status
-        return response
-    finally:
-        resource = request.match_info.route.resource
-        log.info(
-            "http.request",
-            method=request.method,
-            path=resource.canonical if resource else None,
-            status=status,
-            ms=round((time.perf_counter() - started) * 1000, 1),
-            person=request.get(PERSON),
-        )
+    except BaseException:
+        _log(request, 499, started)  # the client went away
+        raise
+    if not isinstance(response, PublicCopy):
+        _log(request, response.status, started)
+    return response
+
+
+def _log(request: web.Request, status: int, started: float) -> None:
+    resource = request.match_info.route.resource
+    log.info(
+        "http.request",
+        method=request.method,
+        path=resource.canonical if resource else None,
+        status=status,
+        ms=round((time.perf_counter() - started) * 1000, 1),
+        person=request.get(PERSON),
+    )
