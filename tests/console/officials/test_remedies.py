@@ -41,7 +41,7 @@ def _said(node: ast.expr) -> str:
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):
-        return "".join(p.value if isinstance(p, ast.Constant) else "77" for p in node.values)
+        return "".join(str(p.value) if isinstance(p, ast.Constant) else "77" for p in node.values)
     return ""
 
 

@@ -1,0 +1,124 @@
+"""A preview is what goes out, with what differs from the version before it marked."""
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from alertd import plugins
+from alertd.atlas import load_atlas
+from alertd.channel import Environment
+from alertd.console.officials.differences import Piece, compare, differences, rows
+from alertd.console.officials.previews import Body, Moment, chosen, framed, is_shown, previews
+from alertd.core.alert import ChildAlert
+from alertd.core.rendition import Kind
+from alertd.pipeline.render import Renderer, Subject
+from alertd.pipeline.wording import Wording
+from alertd.resources import home
+from alertd.templating import Templates
+from tests.factories import NOW, child_facts, make_alert, make_rules
+
+URL = "https://alerts.example.org"
+MOMENT = Moment(at=NOW, zone="Europe/Athens", public_url=URL)
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Renderer:
+    settings = {
+        "sms": {"account_sid": f"AC{'0' * 32}", "auth_token": "no token", "sender": "Example"},
+        "email": {"host": "127.0.0.1", "tls": "none", "sender": "alerts@example.org"},
+        "webhook": {},
+        "feed": {},
+    }
+    return Renderer(
+        channels=plugins.load(settings, Environment(public_url=URL, sender_domain="example.org")),
+        atlas=load_atlas(home("config") / "regions"),
+        public_url=URL,
+        sender="alerts@example.org",
+        templates=Templates(),
+    )
+
+
+def bodies(renderer: Renderer, alert: ChildAlert) -> Sequence[Body]:
+    subject = Subject(
+        alert_id="a", identifier="x.a.1", number=1, kind=Kind.ALERT, alert=alert, rules=make_rules()
+    )
+    return [
+        Body(
+            channel=each.channel,
+            language=each.language,
+            form=each.form,
+            media_type=each.media_type,
+            data=each.body,
+        )
+        for each in renderer.version(subject)
+        if is_shown(each.kind, each.variant)
+    ]
+
+
+def test_every_medium_has_its_tab_in_every_language(renderer: Renderer) -> None:
+    found = previews(bodies(renderer, make_alert()), MOMENT)
+    tabs = {(each.tab, each.language) for each in found}
+    media = ("sms", "email", "page", "entry", "poster", "webhook")
+    assert tabs == {(tab, tag) for tab in media for tag in ("el", "en")} | {("cap", "mul")}
+
+
+def test_a_text_message_tells_its_parts(renderer: Renderer) -> None:
+    found = chosen(previews(bodies(renderer, make_alert()), MOMENT), "sms", "el")
+    assert found is not None
+    assert found.parts >= 1
+    assert found.alphabet == "gsm7"
+
+
+def test_no_slot_is_left_open_to_the_eye(renderer: Renderer) -> None:
+    for each in previews(bodies(renderer, make_alert()), MOMENT):
+        assert "\ue000" not in "".join(piece.text for piece in each.text)
+
+
+def test_pages_and_mails_are_framed_as_html(renderer: Renderer) -> None:
+    for body in bodies(renderer, make_alert()):
+        if body.form == "page" or body.channel == "email":
+            shown = framed(body, MOMENT)
+            assert shown.lstrip().lower().startswith("<!doctype html")
+            assert "\ue000" not in shown
+
+
+def test_what_differs_from_the_version_before_is_marked(renderer: Renderer) -> None:
+    old = make_alert()
+    new = make_alert(children=[child_facts(clothing="green coat")])
+    found = chosen(previews(bodies(renderer, new), MOMENT, bodies(renderer, old)), "entry", "en")
+    sms = chosen(previews(bodies(renderer, new), MOMENT, bodies(renderer, old)), "email", "en")
+    assert found is not None
+    assert sms is not None
+    assert "green" in "".join(piece.text for piece in sms.text if piece.state == "new")
+    assert "red" in "".join(piece.text for piece in sms.text if piece.state == "old")
+
+
+def test_words_are_compared_whole() -> None:
+    assert compare("a red coat", "a green coat") == (
+        Piece("same", "a "),
+        Piece("old", "red"),
+        Piece("new", "green"),
+        Piece("same", " coat"),
+    )
+
+
+def test_facts_that_differ_are_listed_with_both_values(renderer: Renderer) -> None:
+    wording = Wording(renderer.templates.catalogue("en"), ZoneInfo("Europe/Athens"), "en")
+    old = make_alert()
+    new = make_alert(children=[child_facts(clothing="green coat")], vehicle=None)
+    found = {each.label: each for each in differences(old, new, wording, renderer.atlas)}
+    assert found["Clothing"].after == "green coat"
+    assert found["Number plate"].before == "XXX-0000"
+    assert found["Number plate"].after == ""
+    assert "Name" not in found
+
+
+def test_a_gap_is_shown_as_one(renderer: Renderer) -> None:
+    wording = Wording(renderer.templates.catalogue("en"), ZoneInfo("Europe/Athens"), "en")
+    shown = dict(
+        rows(make_alert(), wording, renderer.atlas, gaps=["last_seen.place", "children.0.hair"])
+    )
+    assert shown["Place last seen"] == ""
+    assert shown["Hair"] == ""
+    assert shown["Eyes"] == "brown"
