@@ -1,11 +1,11 @@
 """What a version would do if it were activated now: how many people, how many parts, until when."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, union
+from sqlalchemy import Connection, Select, func, select, union
 
 from alertd.core import gsm
 from alertd.core.language import best_language
@@ -29,6 +29,16 @@ Counts = Mapping[tuple[str, str], int]
 """Addresses by channel and by the language their recipient reads."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """Whom a version is for: what its expansion would be told."""
+
+    alert_id: str  # empty for an alert that is not submitted yet
+    regions: Collection[str]  # as the atlas says that they are reached
+    exercise: bool
+    channels: Collection[str]
+
+
 async def forecast(tools: Tools, alert_id: str) -> Forecast:
     """Give whom the newest version would reach and when it would be through.
 
@@ -38,6 +48,17 @@ async def forecast(tools: Tools, alert_id: str) -> Forecast:
     version, counts, texts = await tools.store.read(_read, alert_id)
     key = await key_of(tools, version)
     parts = await asyncio.to_thread(_parts, tools, version, key, texts)
+    channels = _channels(tools, counts, parts)
+    now = tools.clock()
+    return Forecast(alert_id=alert_id, version=version.number, as_of=now, channels=channels)
+
+
+async def foresee(tools: Tools, intent: Intent, parts: Mapping[str, int]) -> list[ChannelForecast]:
+    """Give the same for what is not submitted yet; `parts` are those of its text messages."""
+    return _channels(tools, await tools.store.read(_count, intent), parts)
+
+
+def _channels(tools: Tools, counts: Counts, parts: Mapping[str, int]) -> list[ChannelForecast]:
     now = tools.clock()
     channels = []
     for channel in sorted({channel for channel, _ in counts}):
@@ -54,7 +75,7 @@ async def forecast(tools: Tools, alert_id: str) -> Forecast:
                 finishes_at=now + lasts if lasts is not None else None,
             )
         )
-    return Forecast(alert_id=alert_id, version=version.number, as_of=now, channels=channels)
+    return channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,39 +87,51 @@ class _Text:
 def _read(conn: Connection, alert_id: str) -> tuple[Version, Counts, list[_Text]]:
     version = latest(conn, alert_id)
     ours = (renditions.c.version_id == version.id) & (renditions.c.kind == version.kind)
-    channels = select(renditions.c.channel).where(ours, renditions.c.channel != "feed")
+    channels = conn.scalars(select(renditions.c.channel).where(ours).distinct())
     texts = conn.execute(
         select(renditions.c.language, renditions.c.body).where(
             ours, renditions.c.channel == "sms", renditions.c.kind.not_in(TO_OFFICIALS)
         )
     )
-    reached = _reached(version, addresses.c.channel.in_(channels)).subquery()
-    counted = select(reached.c.channel, reached.c.language, func.count()).group_by(
-        reached.c.channel, reached.c.language
+    intent = Intent(
+        alert_id=version.alert_id,
+        regions=version.regions,
+        exercise=version.exercise,
+        channels=list(channels),
     )
-    counts = {(row[0], row[1]): row[2] for row in conn.execute(counted)}
+    counts = _count(conn, intent)
     return version, counts, [_Text(*row) for row in texts if row.body is not None]
 
 
-def _reached(version: Version, on_channels: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+def _count(conn: Connection, intent: Intent) -> Counts:
+    reached = _reached(intent).subquery()
+    counted = select(reached.c.channel, reached.c.language, func.count()).group_by(
+        reached.c.channel, reached.c.language
+    )
+    return {(row[0], row[1]): row[2] for row in conn.execute(counted)}
+
+
+def _reached(intent: Intent) -> Select[tuple[object, ...]]:
     """Give one row an address: those the regions choose and, of an update, those reached before."""
     chosen = (
         select(addresses.c.id, addresses.c.channel, recipients.c.language)
         .join(recipients, recipients.c.address_id == addresses.c.id)
         .join(recipient_regions, recipient_regions.c.recipient_id == recipients.c.id)
         .where(
-            recipient_regions.c.region.in_(version.regions),
+            recipient_regions.c.region.in_(intent.regions),
             recipients.c.ended_at.is_(None),
-            recipients.c.exercise.is_(version.exercise),
+            recipients.c.exercise.is_(intent.exercise),
         )
     )
     before = (
         select(addresses.c.id, addresses.c.channel, deliveries.c.language)
         .join(deliveries, deliveries.c.address_id == addresses.c.id)
         .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
-        .where(dispatches.c.alert_id == version.alert_id, deliveries.c.handed_over)
+        .where(dispatches.c.alert_id == intent.alert_id, deliveries.c.handed_over)
     )
-    usable = addresses.c.suppressed_at.is_(None) & on_channels
+    usable = addresses.c.suppressed_at.is_(None) & addresses.c.channel.in_(
+        set(intent.channels) - {"feed"}
+    )
     both = union(chosen.where(usable), before.where(usable)).subquery()
     return select(both.c.channel, func.min(both.c.language).label("language")).group_by(
         both.c.id, both.c.channel
