@@ -161,6 +161,7 @@ def _report(stage: Stage, dispatch: DispatchProgress, faults: list[str]) -> None
         say("(Mail is sent once the relay took it; nobody confirms its delivery.)")
     pages = {
         "feed": stage.feed,
+        "page of the alert": f"{stage.public}/a/{dispatch.identifier.split('.')[1]}",
         "CAP document": f"{stage.public}/cap/{dispatch.identifier}.xml",
         "API docs": f"{stage.api}/api/v1/docs",
         **stage.world.pages(),

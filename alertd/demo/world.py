@@ -70,8 +70,9 @@ async def world(ports: Mapping[str, int]) -> AsyncIterator[World]:
 
 
 async def read_feed(url: str) -> list[str]:
-    """Give the identifiers that a feed holds."""
+    """Give the identifiers of the CAP documents that a feed links."""
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         response.raise_for_status()
         feed = ET.fromstring(await response.text())  # noqa: S314 - our own daemon's
-    return [item.findtext("guid", "") for item in feed.iter("item")]
+    links = [item.get("url", "") for item in feed.iter("enclosure")]
+    return [link.rpartition("/")[2].removesuffix(".xml") for link in links]
