@@ -8,6 +8,7 @@ from aiohttp import web
 
 from alertd.console import entering, home, operators, style
 from alertd.console.guard import HEADERS, Cookies
+from alertd.console.officials.pages import PAGES as OFFICIALS
 from alertd.console.pages import Console, Page, explain_unknown, serve
 from alertd.console.rendering import Rendering
 from alertd.tools import Tools
@@ -18,6 +19,7 @@ PAGES: tuple[Page, ...] = (
     *style.PAGES,
     *entering.PAGES,
     *operators.PAGES,
+    *OFFICIALS,
 )
 """Every page of the console, in the order of its table."""
 

@@ -1,0 +1,1 @@
+"""What officials do at the console: submit, check, approve, watch, update, end."""

@@ -13,7 +13,7 @@ class Region:
     code: str
     name: str
     found_by: str
-    below: tuple["Region", ...]
+    children: tuple["Region", ...]
 
 
 def tree(atlas: Atlas, country: str, language: str) -> Region:
@@ -29,7 +29,7 @@ def matching(region: Region, sought: str) -> tuple[Region, ...]:
     """Give every region whose name in any language, or whose code, holds `sought`."""
     wanted = plain(sought)
     found = [region] if wanted in region.found_by else []
-    return (*found, *(each for child in region.below for each in matching(child, sought)))
+    return (*found, *(each for child in region.children for each in matching(child, sought)))
 
 
 def plain(text: str) -> str:
@@ -45,5 +45,5 @@ def _region(atlas: Atlas, code: str, language: str, below: dict[str, list[str]])
         code=code,
         name=atlas.name(code, language),
         found_by=plain(" ".join([code, *names.values()])),
-        below=tuple(sorted(children, key=lambda each: plain(each.name))),
+        children=tuple(sorted(children, key=lambda each: plain(each.name))),
     )

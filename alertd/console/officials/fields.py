@@ -58,7 +58,6 @@ class Field:
 
 
 UNKNOWN = "unknown"
-UNKNOWNS = "unknown"  # the field that lists what is unknown
 SEXES = ("female", "male", "other", UNKNOWN)
 
 _PREFIXES: Mapping[Step, tuple[str, ...]] = {

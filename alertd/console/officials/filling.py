@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from alertd.console.officials.fields import UNKNOWN, UNKNOWNS
 from alertd.core.alert import ChildAlert
 from alertd.core.ruleset import RuleSet
 
@@ -32,13 +31,10 @@ def filled(alert: ChildAlert, rules: RuleSet) -> Said:
     """Give the form that says what `alert` says."""
     zone = ZoneInfo(rules.authority_timezone)
     said: Said = {}
-    unknown = []
     for name, value in _leaves("", alert.model_dump(exclude_none=True)):
         if name.startswith(_NOT_ASKED):
             continue
-        if value == UNKNOWN and not name.endswith(".sex"):
-            unknown.append(name)
-        elif isinstance(value, datetime):
+        if isinstance(value, datetime):
             said |= dict(_moment(name, value, zone))
         elif isinstance(value, bool):
             said |= {name: ("yes",)} if value else {}
@@ -49,7 +45,7 @@ def filled(alert: ChildAlert, rules: RuleSet) -> Said:
     for answer in alert.criteria:
         said[f"criteria.{answer.criterion}.met"] = ("yes" if answer.met else "no",)
         said[f"criteria.{answer.criterion}.reason"] = (answer.reason,)
-    return said | ({UNKNOWNS: tuple(unknown)} if unknown else {})
+    return said
 
 
 def alike(alert: ChildAlert, rules: RuleSet, now: datetime) -> Said:

@@ -38,7 +38,7 @@ class Body:
     @property
     def frame(self) -> str:
         """Name it in the address of its frame."""
-        return "~".join(self.key)
+        return ".".join(self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

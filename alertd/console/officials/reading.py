@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from alertd.console.officials.fields import (
     UNKNOWN,
-    UNKNOWNS,
     Field,
     Form,
     Shape,
@@ -29,7 +28,8 @@ from alertd.pipeline.validate import check
 
 Facts = dict[str, Any]
 
-_SAID_UNKNOWN = frozenset({"?", ";", UNKNOWN, "άγνωστο", "αγνωστο", "άγνωστη", "άγνωστος"})
+# The Greek keyboard asks with a semicolon.
+_SAID_UNKNOWN = frozenset({"?", ";", UNKNOWN, "άγνωστο", "άγνωστη", "άγνωστος"})
 _POINT = re.compile(r"\s*(-?\d{1,2}(?:[.]\d+)?)\s*[,;\s]\s*(-?\d{1,3}(?:[.]\d+)?)\s*")
 ASK_UNKNOWN = "is empty: give it, or choose unknown"
 ASK_POINT = "must be latitude and longitude, such as 37.9755, 23.7348"
@@ -152,7 +152,7 @@ class _Reader:
         if field.shape is Shape.MOMENT:
             return self._moment(field.name)
         text = self._text(field.name)
-        if field.unknown and self._is_unknown(field.name, text):
+        if field.unknown and text.casefold() in _SAID_UNKNOWN:
             return UNKNOWN
         if text:
             return self._parsed(field, text)
@@ -175,10 +175,6 @@ class _Reader:
 
     def _text(self, name: str) -> str:
         return self._form.get(name, ("",))[0].strip()
-
-    def _is_unknown(self, name: str, text: str) -> bool:
-        ticked = not text and name in self._form.get(UNKNOWNS, ())
-        return ticked or text.casefold() in _SAID_UNKNOWN
 
     def _spare(self, name: str) -> bool:
         """Tell whether a further child was opened and left empty."""

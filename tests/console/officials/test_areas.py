@@ -13,7 +13,7 @@ def greece() -> Region:
 
 
 def test_the_country_holds_its_regions_in_the_order_of_the_reader(greece: Region) -> None:
-    names = [region.name for region in greece.below]
+    names = [region.name for region in greece.children]
     assert greece.name == "Ελλάδα"
     assert names[:2] == ["Άγιο Όρος", "Ανατολική Μακεδονία και Θράκη"]
 

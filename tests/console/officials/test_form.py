@@ -73,16 +73,6 @@ def test_unknown_is_said_in_the_field_itself(atlas: Atlas, said: str) -> None:
     assert reading(form, atlas).alert.children[0].hair == "unknown"
 
 
-def test_unknown_is_ticked_beside_an_empty_field(atlas: Atlas) -> None:
-    form = filled(make_alert(), RULES) | {
-        "children.0.hair": ("",),
-        "children.0.eyes": ("grey",),
-        "unknown": ("children.0.hair", "children.0.eyes"),
-    }
-    child = reading(form, atlas).alert.children[0]
-    assert (child.hair, child.eyes) == ("unknown", "grey")
-
-
 def test_looks_that_nobody_spoke_of_are_asked_for(atlas: Atlas) -> None:
     form = {k: v for k, v in filled(make_alert(), RULES).items() if not k.endswith(".hair")}
     found = reading(form, atlas)

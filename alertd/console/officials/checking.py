@@ -1,0 +1,219 @@
+"""The last step: what goes out, to whom, until when; and sending it for approval."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from alertd.console.officials.fields import Step
+from alertd.console.officials.framing import frame_answer
+from alertd.console.officials.previews import Body, Moment, framed, is_shown, previews
+from alertd.console.officials.sheet import Sheet, open_sheet
+from alertd.console.officials.showing import area, show, summaries
+from alertd.console.officials.submission import wording_of
+from alertd.console.pages import Answer, Page, Visit, get, post
+from alertd.console.permissions import May
+from alertd.core.alert import ChildAlert
+from alertd.core.errors import Conflict, InvalidAlert, NotFound
+from alertd.core.rendition import Kind, Rendition
+from alertd.core.ruleset import RuleSet
+from alertd.pipeline import contents, edit, forecast, formdrafts, submit, update
+from alertd.pipeline.formdrafts import Purpose
+from alertd.pipeline.render import Subject
+from alertd.pipeline.submit import Submitted
+from alertd.pipeline.versions import key_of, last_sent, latest, open_facts
+from alertd.shapes import ChannelForecast
+from alertd.tools import Tools
+from alertd.vault import Key
+
+_UNNAMED = "0" * 20  # stands for the id of an alert that has none yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What would go out, and to whom."""
+
+    bodies: Sequence[Body]
+    before: Sequence[Body]
+    channels: Sequence[ChannelForecast]
+
+    @property
+    def people(self) -> int:
+        return sum(each.addresses for each in self.channels)
+
+    @property
+    def finishes_at(self) -> datetime | None:
+        return max((e.finishes_at for e in self.channels if e.finishes_at), default=None)
+
+
+async def show_check(visit: Visit) -> Answer:
+    sheet = await open_sheet(visit.tools, visit.actor, visit.path("id"), visit.language)
+    return await _page(visit, sheet)
+
+
+async def _page(
+    visit: Visit, sheet: Sheet, *, refused: str = "", other: str | None = None
+) -> Answer:
+    outlook = await look(visit.tools, sheet) if sheet.reading.valid else None
+    moment = moment_of(visit.tools, sheet)
+    return await show(
+        visit,
+        "step_check.html.j2",
+        sheet=sheet,
+        step=Step.CHECK,
+        mode="exercise" if sheet.exercise else "actual",
+        width="wide",
+        errors=sheet.remedies,
+        stale=False,
+        rows=sheet.notice(wording_of(visit, sheet), visit.tools),
+        notice_language=wording_of(visit, sheet).catalogue.language,
+        summaries=summaries(visit, sheet),
+        area=area(visit, sheet),
+        outlook=outlook,
+        previews=previews(outlook.bodies, moment, outlook.before) if outlook else [],
+        tab=visit.query("tab", "sms"),
+        shown=visit.query("language", sheet.rules.languages[0]),
+        refused=refused,
+        other=other,
+    )
+
+
+async def mark_unknown(visit: Visit) -> Answer:
+    """Call unknown whatever nobody has spoken of."""
+    sheet = await open_sheet(visit.tools, visit.actor, visit.path("id"), visit.language)
+    await formdrafts.save(
+        visit.tools, visit.actor, sheet.draft.id, sheet.silenced(), revision=sheet.draft.revision
+    )
+    return visit.redirect(f"/submit/{sheet.draft.id}/check")
+
+
+async def send(visit: Visit) -> Answer:
+    """Send the form for approval; it is gone once the alert is taken in."""
+    sheet = await open_sheet(visit.tools, visit.actor, visit.path("id"), visit.language)
+    if why := visit.form.get("not_a_duplicate_because"):
+        said = dict(sheet.form) | {"not_a_duplicate_because": (why,)}
+        revision = sheet.draft.revision
+        await formdrafts.save(visit.tools, visit.actor, sheet.draft.id, said, revision=revision)
+        sheet = await open_sheet(visit.tools, visit.actor, sheet.draft.id, visit.language)
+    if not sheet.reading.valid:
+        return await _page(visit, sheet)
+    try:
+        done = await _submit(visit, sheet)
+    except InvalidAlert as error:
+        reading = replace(sheet.reading, problems=error.problems)
+        return await _page(visit, replace(sheet, reading=reading))
+    except Conflict as error:
+        if error.other is None:
+            raise
+        return await _page(visit, sheet, refused=str(error), other=error.other)
+    await formdrafts.discard(visit.tools, visit.actor, sheet.draft.id)
+    await visit.flash("Sent for approval. Those who decide are being asked now.")
+    return visit.redirect(f"/alerts/{done.alert_id}")
+
+
+async def _submit(visit: Visit, sheet: Sheet) -> Submitted:
+    tools, actor, draft = visit.tools, visit.actor, sheet.draft
+    alert = sheet.reading.alert
+    if draft.alert_id is None:
+        return await submit.submit(tools, actor, alert, idempotency_key=f"form {draft.id}")
+    if draft.purpose is Purpose.UPDATE:
+        return await update.update(tools, actor, draft.alert_id, alert)
+    seen = draft.alert_revision or 0
+    done = await edit.edit(tools, actor, draft.alert_id, alert, revision=seen)
+    if done.state == "submitted":
+        return done
+    return await edit.submit_draft(tools, actor, draft.alert_id, revision=done.revision)
+
+
+async def show_frame(visit: Visit) -> Answer:
+    """Give a page or a mail as it would be sent, alone in a frame."""
+    sheet = await open_sheet(visit.tools, visit.actor, visit.path("id"), visit.language)
+    if not sheet.reading.valid:
+        raise NotFound("the form is not complete")
+    outlook = await look(visit.tools, sheet)
+    body = next((b for b in outlook.bodies if b.frame == visit.path("name")), None)
+    if body is None:
+        raise NotFound("there is no such preview")
+    return frame_answer(framed(body, moment_of(visit.tools, sheet)))
+
+
+async def look(tools: Tools, sheet: Sheet) -> Outlook:
+    """Render what the form makes, beside the version it follows, and count its readers."""
+    subject, before = await _subjects(tools, sheet)
+    bodies = await _rendered(tools, subject)
+    parts = {
+        each.language: each.parts
+        for each in previews(bodies, moment_of(tools, sheet))
+        if each.tab == "sms"
+    }
+    intent = forecast.Intent(
+        alert_id=sheet.draft.alert_id or "",
+        regions=tools.atlas.reaches(subject.alert.area.regions),
+        exercise=sheet.exercise,
+        channels=_channels(bodies),
+    )
+    return Outlook(
+        bodies=bodies,
+        before=await _rendered(tools, before) if before else (),
+        channels=await forecast.foresee(tools, intent, parts),
+    )
+
+
+async def _subjects(tools: Tools, sheet: Sheet) -> tuple[Subject, Subject | None]:
+    alert, rules, alert_id = sheet.reading.alert, sheet.rules, sheet.draft.alert_id
+    if alert_id is None:
+        return _new(tools, alert, rules), None
+    newest = await tools.store.read(latest, alert_id)
+    key: Key = await key_of(tools, newest)
+    sent = await tools.store.read(last_sent, alert_id)
+    before = newest if sheet.draft.purpose is Purpose.EDIT else sent
+    if sheet.draft.purpose is Purpose.UPDATE:
+        newest = replace(newest, number=newest.number + 1, kind=Kind.UPDATE)
+    now = await contents.subject_of(tools, key, newest, alert, rules=rules)
+    if before is None:
+        return now, None
+    return now, await contents.subject_of(tools, key, before, open_facts(key, before))
+
+
+def _new(tools: Tools, alert: ChildAlert, rules: RuleSet) -> Subject:
+    return Subject(
+        alert_id=_UNNAMED,
+        identifier=contents.identifier(tools.install, _UNNAMED, 1),
+        number=1,
+        kind=Kind.ALERT,
+        alert=alert,
+        rules=rules,
+    )
+
+
+async def _rendered(tools: Tools, subject: Subject) -> list[Body]:
+    rendered = await asyncio.to_thread(tools.renderer.version, subject)
+    return [body_of(each) for each in rendered if is_shown(each.kind, each.variant)]
+
+
+def body_of(rendition: Rendition) -> Body:
+    return Body(
+        channel=rendition.channel,
+        language=rendition.language,
+        form=rendition.form,
+        media_type=rendition.media_type,
+        data=rendition.body,
+    )
+
+
+def moment_of(tools: Tools, sheet: Sheet) -> Moment:
+    return Moment(
+        at=tools.clock(), zone=sheet.rules.authority_timezone, public_url=tools.public_url
+    )
+
+
+def _channels(bodies: Collection[Body]) -> frozenset[str]:
+    return frozenset(body.channel for body in bodies)
+
+
+PAGES: tuple[Page, ...] = (
+    get("/submit/{id}/check", show_check, May.SUBMIT),
+    post("/submit/{id}/check/unknown", mark_unknown, May.SUBMIT),
+    post("/submit/{id}/check/send", send, May.SUBMIT),
+    get("/submit/{id}/frames/{name}", show_frame, May.SUBMIT),
+)

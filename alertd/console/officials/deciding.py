@@ -1,0 +1,234 @@
+"""An alert's page, and what is decided there: approve, return, reject."""
+
+from typing import Any
+
+from alertd import views
+from alertd.console.officials.framing import frame_answer
+from alertd.console.officials.freshness import again, is_fresh
+from alertd.console.officials.live import read_live
+from alertd.console.officials.previews import framed, previews
+from alertd.console.officials.record import (
+    Record,
+    area_of,
+    moment_of,
+    open_bodies,
+    open_record,
+)
+from alertd.console.officials.showing import show
+from alertd.console.pages import Answer, Page, Visit, get, post
+from alertd.console.permissions import May
+from alertd.core.errors import Conflict, Gone, InvalidAlert, NotAllowed, NotFound
+from alertd.core.lifecycle import VersionState
+from alertd.pipeline import approve as approving
+from alertd.pipeline.forecast import forecast
+from alertd.pipeline.versions import Version, last_sent, latest
+
+LISTED = 50
+
+
+async def list_alerts(visit: Visit) -> Answer:
+    """List the alerts, newest first; by case reference, for a list stays open on a wall."""
+    chosen = visit.query("state")
+    state = VersionState(chosen) if chosen in set(VersionState) else None
+    cursor = visit.query("cursor") or None
+    page = await visit.tools.store.read(views.list_alerts, state=state, before=cursor, limit=LISTED)
+    return await show(visit, "alerts.html.j2", page=page, chosen=state or "", width="wide")
+
+
+async def show_alert(visit: Visit) -> Answer:
+    """Lead whoever comes, by whatever link, to what they have to do."""
+    record = await open_record(visit)
+    return await _page(visit, record)
+
+
+async def _page(visit: Visit, record: Record, **more: Any) -> Answer:
+    tools = visit.tools
+    waits = record.waits and record.alert is not None
+    context: dict[str, Any] = {
+        "record": record,
+        "version": record.version,
+        "mode": record.mode,
+        "reach": await forecast(tools, record.version.alert_id) if waits else None,
+        "live": await tools.store.read(read_live, record.version.alert_id, tools.clock())
+        if record.sent
+        else None,
+        "area": area_of(visit, record),
+        "width": "wide",
+        "errors": {},
+        "typed": visit.form,
+    }
+    return await show(visit, "alert.html.j2", **(context | more))
+
+
+# --- previews --------------------------------------------------------------------------------
+
+
+async def show_preview(visit: Visit) -> Answer:
+    """Show every message of the newest version as its readers will see it."""
+    record = await open_record(visit)
+    if record.alert is None:
+        raise Gone("what this alert said was purged, or is not yours to read")
+    version, tools = record.version, visit.tools
+    bodies = await open_bodies(tools, version, version.kind)
+    before = await tools.store.read(last_sent, version.alert_id)
+    old = []
+    if before is not None and before.number < version.number:
+        old = await open_bodies(tools, before, before.kind)
+    return await show(
+        visit,
+        "preview.html.j2",
+        record=record,
+        version=version,
+        mode=record.mode,
+        compared=bool(old),
+        previews=previews(bodies, moment_of(tools, version), old),
+        tab=visit.query("tab", "sms"),
+        shown=visit.query("language", version.rules.languages[0]),
+        frames=f"/alerts/{version.alert_id}/frames",
+        here=f"/alerts/{version.alert_id}/preview",
+    )
+
+
+async def show_frame(visit: Visit) -> Answer:
+    version = await visit.tools.store.read(latest, visit.path("id"))
+    bodies = await open_bodies(visit.tools, version, version.kind)
+    body = next((each for each in bodies if each.frame == visit.path("name")), None)
+    if body is None:
+        raise NotFound("there is no such preview")
+    return frame_answer(framed(body, moment_of(visit.tools, version)))
+
+
+# --- decisions -------------------------------------------------------------------------------
+
+
+async def find_approval(visit: Visit) -> Answer:
+    """Lead to the approval that is this person's to give, or to why there is none."""
+    record = await open_record(visit)
+    mine = [f"/approve/{role}" for role in record.i_may_approve_as]
+    return visit.redirect(f"/alerts/{record.version.alert_id}{mine[0] if len(mine) == 1 else ''}")
+
+
+async def show_approval(visit: Visit) -> Answer:
+    """Show exactly what an approval would send, how many, and where."""
+    if not is_fresh(visit):
+        return again(visit)
+    record = await open_record(visit)
+    role = visit.path("code")
+    if role not in record.i_may_approve_as:
+        raise _why_not(record, role)
+    return await _confirmation(visit, record, role)
+
+
+async def _confirmation(visit: Visit, record: Record, role: str, **more: Any) -> Answer:
+    seen = await approving.preview(visit.tools, visit.actor, record.version.alert_id, role=role)
+    reach = await forecast(visit.tools, record.version.alert_id)
+    people = sum(channel.addresses for channel in reach.channels)
+    area = area_of(visit, record)
+    context: dict[str, Any] = {
+        "record": record,
+        "version": record.version,
+        "mode": record.mode,
+        "area": area,
+        "people": people,
+        "act": _act(visit, record, people, area, last=seen.would_activate),
+        "hand": next(hand for hand in record.hands if hand.role == role),
+        "digest": seen.digest,
+        "last": seen.would_activate,
+        "reach": reach,
+        "errors": {},
+        "typed": visit.form,
+    }
+    return await show(visit, "approve.html.j2", **(context | more))
+
+
+async def approve(visit: Visit) -> Answer:
+    """Approve what was shown, and nothing else; the second factor is asked for anew."""
+    version = await visit.tools.store.read(latest, visit.path("id"))
+    role, form = visit.path("code"), visit.form
+    if problem := _unconfirmed(version, form.get("typed")):
+        record = await open_record(visit)
+        return await _confirmation(visit, record, role, errors={"typed": visit.say(problem)})
+    await visit.require_fresh_factor()
+    try:
+        done = await approving.approve(
+            visit.tools,
+            visit.actor,
+            version.alert_id,
+            role=role,
+            digest=form.get("digest"),
+            reference=form.get("reference"),
+        )
+    except InvalidAlert as error:
+        record = await open_record(visit)
+        told = {problem.field: problem.message for problem in error.problems}
+        return await _confirmation(visit, record, role, errors=told)
+    if done.activated:
+        await visit.flash("Approved by everybody. It is going out now.")
+    else:
+        await visit.flash("Approved. It goes out once the others have approved too.")
+    return visit.redirect(f"/alerts/{version.alert_id}")
+
+
+def _act(visit: Visit, record: Record, people: int, area: str, *, last: bool) -> str:
+    """Name what the button does, and to how many."""
+    count = visit.words.number(people)
+    if record.exercise and last:
+        return visit.say("Send the exercise to %(n)s recipients in %(area)s", n=count, area=area)
+    if last:
+        return visit.say("Send to %(n)s people in %(area)s", n=count, area=area)
+    if record.exercise:
+        return visit.say(
+            "Approve the exercise for %(n)s recipients in %(area)s", n=count, area=area
+        )
+    return visit.say("Approve for %(n)s people in %(area)s", n=count, area=area)
+
+
+def _unconfirmed(version: Version, typed: str) -> str:
+    """Tell what is missing of the confirmation: for an actual alert its case reference."""
+    if version.exercise or typed == version.case_reference:
+        return ""
+    return "Type the case reference as it stands above."
+
+
+def _why_not(record: Record, role: str) -> Exception:
+    if record.i_wrote_it:
+        return NotAllowed("whoever wrote an alert cannot approve it")
+    if any(hand.role == role and not hand.missing for hand in record.hands):
+        return Conflict("this approval was given already")
+    return NotAllowed("this approval is not yours to give")
+
+
+async def send_back(visit: Visit) -> Answer:
+    return await _refuse(visit, back=True)
+
+
+async def reject(visit: Visit) -> Answer:
+    return await _refuse(visit, back=False)
+
+
+async def _refuse(visit: Visit, *, back: bool) -> Answer:
+    alert_id, reason = visit.path("id"), visit.form.get("reason")
+    act = approving.send_back if back else approving.reject
+    if not reason:
+        record = await open_record(visit)
+        return await _page(visit, record, errors={"reason": visit.say("Say why.")})
+    await act(visit.tools, visit.actor, alert_id, reason=reason)
+    if back:
+        await visit.flash("Returned. Whoever wrote it is being told why.")
+    else:
+        await visit.flash("Rejected. It cannot go out any more.")
+    return visit.redirect(f"/alerts/{alert_id}")
+
+
+PAGES: tuple[Page, ...] = (
+    get("/alerts/{id}", show_alert, May.SEE_ALERTS),
+    get("/alerts/{id}/preview", show_preview, May.PREVIEW),
+    get("/alerts/{id}/frames/{name}", show_frame, May.PREVIEW),
+    get("/alerts", list_alerts, May.SEE_ALERTS),
+    get("/alerts/{id}/live", show_alert, May.LIVE),
+    get("/alerts/{id}/approve", find_approval, May.APPROVE),
+    get("/alerts/{id}/approve/{code}", show_approval, May.APPROVE),
+    post("/alerts/{id}/approve/{code}", approve, May.APPROVE),
+    post("/alerts/{id}/return", send_back, May.APPROVE),
+    post("/alerts/{id}/reject", reject, May.READ_RECORD),
+)

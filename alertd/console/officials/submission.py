@@ -1,0 +1,231 @@
+"""The form, page by page: begin, fill in, keep, discard."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from alertd import views
+from alertd.console.officials.fields import Step
+from alertd.console.officials.filling import alike, filled, fresh
+from alertd.console.officials.sheet import Sheet, lay, merged, open_sheet, rules_of
+from alertd.console.officials.showing import show
+from alertd.console.pages import Answer, Page, Visit, get, post
+from alertd.console.permissions import May
+from alertd.core.errors import Conflict, InvalidAlert, NotFound, Problem, StaleVersion
+from alertd.pipeline import formdrafts
+from alertd.pipeline.formdrafts import Beginning, FormDraft, Purpose
+from alertd.pipeline.versions import OPEN, Version, key_of, last_sent, latest, open_facts
+from alertd.pipeline.wording import Wording
+
+STATUSES = ("actual", "exercise")
+RECENT = 20  # alerts that a new one may be begun from
+_STEPS = tuple(Step)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An earlier alert whose area, lines and programme a new one may take over."""
+
+    id: str
+    case_reference: str
+
+
+# --- beginning -------------------------------------------------------------------------------
+
+
+async def show_start(visit: Visit) -> Answer:
+    tools = visit.tools
+    recent = await tools.store.read(views.list_alerts, state=None, before=None, limit=RECENT)
+    return await show(
+        visit,
+        "start.html.j2",
+        drafts=await formdrafts.own(tools, visit.actor),
+        programmes=[tools.rulebook.current(name) for name in tools.rulebook.programmes()],
+        templates=[Template(each.id, each.case_reference) for each in recent.items],
+        chosen=visit.query("status", "actual"),
+        mode="exercise" if visit.query("status") == "exercise" else "",
+    )
+
+
+async def start(visit: Visit) -> Answer:
+    """Begin a form; of an alert that it is copied from, nothing about a person is taken."""
+    tools, form = visit.tools, visit.form
+    status, programme = form.get("status"), form.get("programme")
+    known = set(tools.rulebook.programmes())
+    if status not in STATUSES or programme not in known:
+        raise InvalidAlert([Problem("status", "choose actual or exercise, and a programme")])
+    rules, now = tools.rulebook.current(programme), tools.clock()
+    said = fresh(rules, now)
+    if source := form.get("source"):
+        version = await tools.store.read(latest, source)
+        if version.programme == programme:
+            said = alike(open_facts(await key_of(tools, version), version), rules, now)
+    beginning = Beginning(purpose=Purpose.NEW, programme=programme, status=status, form=said)
+    return await _begin(visit, beginning)
+
+
+async def start_edit(visit: Visit) -> Answer:
+    """Begin a form with what a version that is not out yet says."""
+    version = await visit.tools.store.read(latest, visit.path("id"))
+    if version.state not in OPEN:
+        raise Conflict("this version is no longer open for a change")
+    return await _begin_from(visit, version, Purpose.EDIT)
+
+
+async def start_update(visit: Visit) -> Answer:
+    """Begin a form with what the version that went out last says."""
+    newest = await visit.tools.store.read(latest, visit.path("id"))
+    if newest.state in OPEN:
+        raise Conflict("an update is under way already: edit or reject it first")
+    sent = await visit.tools.store.read(last_sent, visit.path("id"))
+    if sent is None:
+        raise NotFound("this alert never went out")
+    return await _begin_from(visit, sent, Purpose.UPDATE)
+
+
+async def _begin_from(visit: Visit, version: Version, purpose: Purpose) -> Answer:
+    alert = open_facts(await key_of(visit.tools, version), version)
+    return await _begin(
+        visit,
+        Beginning(
+            purpose=purpose,
+            programme=version.programme,
+            status=version.status,
+            form=filled(alert, version.rules),
+            alert_id=version.alert_id,
+            alert_revision=version.revision,
+        ),
+    )
+
+
+async def _begin(visit: Visit, beginning: Beginning) -> Answer:
+    draft_id = await formdrafts.begin(visit.tools, visit.actor, beginning)
+    first = Step.WHO if beginning.purpose is Purpose.NEW else Step.CHECK
+    return visit.redirect(f"/submit/{draft_id}/{first}")
+
+
+async def discard(visit: Visit) -> Answer:
+    await formdrafts.discard(visit.tools, visit.actor, visit.path("id"))
+    await visit.flash("The form is discarded, and what it said is destroyed.")
+    return visit.redirect("/submit")
+
+
+# --- filling in ------------------------------------------------------------------------------
+
+
+async def show_step(visit: Visit) -> Answer:
+    step = _step(visit)
+    sheet = await open_sheet(visit.tools, visit.actor, visit.path("id"), visit.language)
+    errors = sheet.of(step) if visit.query("all") else sheet.wrong(step)
+    return await _page(visit, sheet, step, errors)
+
+
+async def take_step(visit: Visit) -> Answer:
+    """Keep what a page says, then go where its button leads."""
+    step, go = _step(visit), visit.form.get("go", "next")
+    draft = await formdrafts.read(visit.tools, visit.actor, visit.path("id"))
+    form = _with_action(merged(draft.form, step, visit.form.values), go)
+    rules = await rules_of(visit.tools, draft)
+    try:
+        draft = await _save(visit, form)
+    except StaleVersion:
+        sheet = lay(visit.tools, draft, form, rules, visit.language)
+        return await _page(visit, sheet, step, sheet.wrong(step), stale=True)
+    sheet = lay(visit.tools, draft, draft.form, rules, visit.language)
+    if go.startswith("to-"):
+        return visit.redirect(f"/submit/{draft.id}/{Step(go.removeprefix('to-'))}")
+    wrong = sheet.wrong(step)
+    if go != "next" or wrong:
+        return await _page(visit, sheet, step, wrong)
+    return visit.redirect(f"/submit/{draft.id}/{_STEPS[_STEPS.index(step) + 1]}")
+
+
+async def autosave(visit: Visit) -> Answer:
+    """Keep what a page says, and give what its script shows."""
+    draft = await formdrafts.read(visit.tools, visit.actor, visit.path("id"))
+    form = merged(draft.form, _step(visit), visit.form.values)
+    draft = await _save(visit, form)
+    rules = await rules_of(visit.tools, draft)
+    sheet = lay(visit.tools, draft, draft.form, rules, visit.language)
+    return web.json_response(
+        {
+            "revision": draft.revision,
+            "saved": visit.words.clock(draft.saved_at, seconds=True),
+            "notice": visit.fragment(
+                "officials/notice.html.j2", sheet=sheet, rows=_notice(visit, sheet)
+            ),
+        }
+    )
+
+
+async def _save(visit: Visit, form: Mapping[str, tuple[str, ...]]) -> FormDraft:
+    given = visit.form.get("revision", "0")
+    return await formdrafts.save(
+        visit.tools,
+        visit.actor,
+        visit.path("id"),
+        form,
+        revision=int(given) if given.isdigit() else 0,
+    )
+
+
+def _with_action(form: dict[str, tuple[str, ...]], go: str) -> dict[str, tuple[str, ...]]:
+    """Do what a button that adds or removes a row asks for."""
+    action, _, holder = go.partition("-")
+    if action == "add" and holder in {"children", "companions", "phone_lines"}:
+        name = "number" if holder == "phone_lines" else "name"
+        numbers = [int(key.split(".")[1]) for key in form if key.startswith(f"{holder}.")]
+        return form | {f"{holder}.{max(numbers, default=-1) + 1}.{name}": ("",)}
+    if action == "remove" and "." in holder:
+        return {key: value for key, value in form.items() if not key.startswith(f"{holder}.")}
+    return form
+
+
+async def _page(
+    visit: Visit, sheet: Sheet, step: Step, errors: Mapping[str, str], *, stale: bool = False
+) -> Answer:
+    return await show(
+        visit,
+        f"step_{step}.html.j2",
+        sheet=sheet,
+        step=step,
+        mode="exercise" if sheet.exercise else "actual",
+        width="wide",
+        errors=errors,
+        stale=stale,
+        rows=_notice(visit, sheet),
+        notice_language=wording_of(visit, sheet).catalogue.language,
+    )
+
+
+def _notice(visit: Visit, sheet: Sheet) -> list[tuple[str, str]]:
+    return sheet.notice(wording_of(visit, sheet), visit.tools)
+
+
+def wording_of(visit: Visit, sheet: Sheet) -> Wording:
+    """Give the words of the notice beside the form, in the language asked for."""
+    language = visit.query("notice") or visit.language
+    templates = visit.tools.renderer.templates
+    chosen = language if language in sheet.rules.languages else sheet.rules.languages[0]
+    written = sheet.reading.alert.languages[0]
+    return Wording(templates.catalogue(chosen), visit.words.zone, written)
+
+
+def _step(visit: Visit) -> Step:
+    try:
+        return Step(visit.path("name"))
+    except ValueError:
+        raise NotFound("the form has no such step") from None
+
+
+PAGES: tuple[Page, ...] = (
+    get("/submit", show_start, May.SUBMIT),
+    post("/submit", start, May.SUBMIT),
+    post("/alerts/{id}/edit", start_edit, May.SUBMIT),
+    post("/alerts/{id}/update", start_update, May.UPDATE),
+    get("/submit/{id}/{name}", show_step, May.SUBMIT),
+    post("/submit/{id}/{name}", take_step, May.SUBMIT),
+    post("/submit/{id}/{name}/save", autosave, May.SUBMIT),
+    post("/submit/{id}/discard/now", discard, May.SUBMIT),
+)

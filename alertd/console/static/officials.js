@@ -1,0 +1,135 @@
+// The officials' pages work without it. It saves a form while it is typed, keeps what could not be
+// sent for this window's session, and lets the bars of a live alert move.
+"use strict";
+
+const AFTER_MS = 1500; // of quiet
+const AGAIN_MS = 5000; // after a lost connection
+
+for (const form of document.querySelectorAll("[data-autosave]")) keepSaving(form);
+for (const board of document.querySelectorAll("[data-live]")) keepMoving(board);
+
+function keepSaving(form) {
+  const said = form.querySelector("[data-saved]");
+  const notice = document.querySelector("[data-notice]");
+  const store = `unsent ${form.dataset.autosave}`;
+  let timer = 0;
+  let sending = null;
+  restore(form, store);
+
+  const later = (ms) => {
+    clearTimeout(timer);
+    timer = setTimeout(save, ms);
+  };
+
+  async function save() {
+    if (sending) return later(AFTER_MS);
+    const text = new URLSearchParams(new FormData(form)).toString();
+    sending = fetch(form.dataset.autosave + location.search, {
+      method: "POST",
+      headers: { "Content-Type": "application/x-www-form-urlencoded" },
+      body: text,
+    });
+    try {
+      const answer = await sending;
+      if (!answer.ok || answer.redirected) throw answer;
+      const saved = await answer.json();
+      form.elements.revision.value = saved.revision;
+      said.textContent = `${said.dataset.word} ${saved.saved}`;
+      said.classList.remove("lost");
+      if (notice) notice.innerHTML = saved.notice;
+      sessionStorage.removeItem(store);
+    } catch (problem) {
+      said.classList.add("lost");
+      const stale = problem.status === 412;
+      said.textContent = stale ? said.dataset.stale : said.dataset.lost;
+      sessionStorage.setItem(store, text);
+      if (!stale) later(AGAIN_MS);
+    } finally {
+      sending = null;
+    }
+  }
+
+  form.addEventListener("input", () => later(AFTER_MS));
+  form.addEventListener("change", () => later(AFTER_MS));
+  form.addEventListener("submit", (event) => {
+    clearTimeout(timer);
+    // A save under way would make the revision of this page an old one.
+    if (sending && !form.dataset.sent) {
+      event.preventDefault();
+      const button = event.submitter;
+      sending.finally(() => setTimeout(() => form.requestSubmit(button), 50));
+      return;
+    }
+    sessionStorage.removeItem(store);
+  });
+}
+
+function restore(form, store) {
+  const text = sessionStorage.getItem(store);
+  if (!text) return;
+  const kept = new URLSearchParams(text);
+  for (const field of form.elements) {
+    if (!field.name || ["csrf", "revision", "go"].includes(field.name)) continue;
+    if (field.type === "checkbox" || field.type === "radio") {
+      field.checked = kept.getAll(field.name).includes(field.value);
+    } else if (kept.has(field.name)) {
+      field.value = kept.get(field.name);
+    }
+  }
+  setTimeout(() => form.dispatchEvent(new Event("input", { bubbles: true })), 0);
+}
+
+function keepMoving(board) {
+  if (!("moves" in board.dataset)) return;
+  const source = "EventSource" in window ? new EventSource(board.dataset.live) : null;
+  let failures = 0;
+  if (source) {
+    source.onmessage = (event) => move(board, JSON.parse(event.data));
+    source.onerror = () => {
+      failures += 1;
+      if (failures < 3) return;
+      source.close();
+      poll();
+    };
+  } else {
+    poll();
+  }
+  async function poll() {
+    try {
+      const answer = await fetch(board.dataset.poll);
+      if (answer.ok) move(board, await answer.json());
+    } finally {
+      setTimeout(poll, 3000);
+    }
+  }
+}
+
+function move(board, live) {
+  board.querySelector("[data-as-of]").textContent = live.as_of;
+  const known = new Set();
+  for (const holder of board.querySelectorAll("[data-bar]")) {
+    known.add(holder.dataset.bar);
+    const bar = live.bars[holder.dataset.bar];
+    if (bar) draw(holder, bar);
+  }
+  const isNew = Object.keys(live.bars).some((key) => !known.has(key));
+  // What is not drawn yet, and the buttons that go with the end of it, are the server's to draw.
+  if (isNew || ("moves" in board.dataset && !live.moves)) location.reload();
+}
+
+function draw(holder, bar) {
+  const whole = Math.max(bar.planned, 1);
+  const width = (count) => Math.round((1000 * count) / whole);
+  const part = (name) => holder.querySelector(`.stack .${name}`);
+  part("delivered").setAttribute("width", width(bar.delivered));
+  part("sent").setAttribute("x", width(bar.delivered));
+  part("sent").setAttribute("width", width(bar.sent));
+  part("failed").setAttribute("x", 1000 - width(bar.failed));
+  part("failed").setAttribute("width", width(bar.failed));
+  const number = new Intl.NumberFormat(document.documentElement.lang);
+  const words = { delivered: bar.delivered, sent: bar.sent, planned: bar.waiting, failed: bar.failed };
+  for (const [name, count] of Object.entries(words)) {
+    const key = holder.querySelector(`.key-${name}`);
+    if (key) key.textContent = key.textContent.replace(/[\d.,\u00a0\u202f]+$/, number.format(count));
+  }
+}

@@ -1,0 +1,263 @@
+"""From the first question to the end of an alert, page by page."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from alertd.pipeline import formdrafts
+from alertd.pipeline.versions import latest, open_facts
+from alertd.tools import Actor, Tools
+from tests.console.conftest import Browser
+from tests.console.officials.conftest import (
+    APPROVERS,
+    Submitted,
+    begin,
+    fields_of,
+    fill,
+    freshen,
+    post_step,
+)
+from tests.factories import child_facts, make_alert
+
+
+async def approve(tools: Tools, browser: Browser, page: str, role: str, **more: str) -> int:
+    await freshen(tools, browser)
+    shown = await browser.read(f"{page}/approve/{role}")
+    form = {"digest": fields_of(shown, "digest")[0], "reference": "EX 1/2026"} | more
+    return (await browser.post(f"{page}/approve/{role}", form)).status
+
+
+async def test_a_form_filled_page_by_page_becomes_the_alert(
+    tools: Tools, submitted: Submitted
+) -> None:
+    alert = make_alert(tools.clock())
+    page = await submitted(alert)
+    version = await tools.store.read(latest, page.rpartition("/")[2])
+    assert version.state == "submitted"
+    assert open_facts(await tools.vault.key(version.key_id), version) == alert
+
+
+async def test_the_form_and_its_key_are_gone_once_it_is_submitted(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    keys = await tools.vault.ids()
+    await submitted(make_alert(tools.clock()))
+    assert len(await tools.vault.ids()) == len(keys) + 1  # the alert's own
+
+
+async def test_three_approve_and_it_goes_out_then_one_ends_it(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock()))
+    for role in APPROVERS:
+        assert "approve/" + role in await officials[role].read(page)
+        assert await approve(tools, officials[role], page, role) == 303
+    assert (await tools.store.read(latest, page.rpartition("/")[2])).state == "active"
+    police = officials["police"]
+    await freshen(tools, police)
+    assert "issued_in_error" in await police.read(f"{page}/end")
+    assert "data-mode" in await police.read(f"{page}/end?reason=found")
+    done = await police.post(f"{page}/end", {"reason": "found", "why": "A fictional reason."})
+    assert done.status == 303, await done.text()
+    assert (await tools.store.read(latest, page.rpartition("/")[2])).state == "ended"
+
+
+async def test_an_actual_alert_asks_for_its_case_reference(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock(), status="actual"))
+    police = officials["police"]
+    assert await approve(tools, police, page, "police", typed="EX-2026-0002") == 422
+    assert await approve(tools, police, page, "police", typed="EX-2026-0001") == 303
+
+
+async def test_no_approval_without_a_second_factor_given_anew(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock()))
+    shown = await officials["police"].get(f"{page}/approve/police")
+    assert shown.headers["Location"].startswith("/again?to=")
+    digest = (await tools.store.read(latest, page.rpartition("/")[2])).digest
+    given = await officials["police"].post(f"{page}/approve/police", {"digest": digest})
+    assert given.headers["Location"].startswith("/again")
+    assert "approve/police" in await officials["police"].read(page)
+
+
+async def test_whoever_wrote_it_is_told_to_wait(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock()))
+    shown = await officials["submitter"].read(page)
+    assert "another person must approve" in shown
+    assert "/approve/" not in shown
+
+
+async def test_a_returned_alert_tells_its_author_why_and_is_sent_again(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock()))
+    said = {"reason": "The plate is fictional."}
+    assert (await officials["police"].post(f"{page}/return", said)).status == 303
+    author = officials["submitter"]
+    assert "The plate is fictional." in await author.read(page)
+    path = (await author.post(f"{page}/edit", {})).headers["Location"].rpartition("/")[0]
+    sent = await author.post(f"{path}/check/send", {})
+    assert sent.headers["Location"] == page
+    assert (await tools.store.read(latest, page.rpartition("/")[2])).state == "submitted"
+
+
+async def test_an_update_marks_what_is_new(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock()))
+    for role in APPROVERS:
+        await approve(tools, officials[role], page, role)
+    author = officials["submitter"]
+    path = (await author.post(f"{page}/update", {})).headers["Location"].rpartition("/")[0]
+    new = make_alert(tools.clock(), children=[child_facts(clothing="green coat")])
+    await fill(author, path, new, tools)
+    assert "<ins>green" in await author.read(f"{path}/check?tab=email&language=en")
+    sent = await author.post(f"{path}/check/send", {})
+    assert sent.status == 303, await sent.text()
+    shown = await officials["police"].read(page)
+    assert "<del>red jacket, blue jeans</del>" in shown
+    assert "<ins>green coat</ins>" in shown
+
+
+async def test_what_is_wrong_stands_beside_its_field(officials: Mapping[str, Browser]) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    wrong = [("children.0.name", "<b>"), ("children.0.age", "41"), ("children.0.sex", "female")]
+    answer = await post_step(browser, f"{path}/who", wrong)
+    text = await answer.text()
+    assert answer.status == 422
+    assert 'id="children-0-name-error"' in text
+    assert 'id="children-0-age-error"' in text
+    assert "data-focus" in text
+    assert 'value="&lt;b&gt;"' in text
+
+
+async def test_a_gap_does_not_hold_up_the_call(officials: Mapping[str, Browser]) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    answer = await post_step(browser, f"{path}/who", [("children.0.name", "Example")])
+    assert answer.headers["Location"] == f"{path}/seen"
+    shown = await browser.read(f"{path}/check")
+    assert f"{path}/who?all=1#children-0-hair" in shown
+    assert (await browser.post(f"{path}/check/unknown", {})).status == 303
+    assert "#children-0-hair" not in await browser.read(f"{path}/check")
+
+
+async def test_a_form_saves_itself(tools: Tools, officials: Mapping[str, Browser]) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    said = {"revision": "1", "children.0.name": "Example Child"}
+    answer = await browser.post(f"{path}/who/save", said)
+    told = await answer.json()
+    assert told["revision"] == 2
+    assert told["saved"] == "04:00:00"
+    assert "Example Child" in told["notice"]
+    assert 'value="Example Child"' in await browser.read(f"{path}/who")
+
+
+async def test_two_windows_do_not_undo_each_other(officials: Mapping[str, Browser]) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    first = {"revision": "1", "children.0.name": "First"}
+    assert (await browser.post(f"{path}/who/save", first)).status == 200
+    second = {"revision": "1", "children.0.name": "Second"}
+    assert (await browser.post(f"{path}/who/save", second)).status == 412
+    shown = await (await browser.post(f"{path}/who", second)).text()
+    assert 'value="Second"' in shown
+    assert "another window" in shown
+
+
+async def test_a_further_child_is_a_further_section(officials: Mapping[str, Browser]) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    shown = await post_step(browser, f"{path}/who", [("children.0.name", "A")], go="add-children")
+    assert 'name="children.1.name"' in await shown.text()
+    again = [("children.0.name", "A"), ("children.1.name", "B")]
+    shown = await post_step(browser, f"{path}/who", again, go="remove-children.1")
+    assert 'name="children.1.name"' not in await shown.text()
+
+
+async def test_a_new_alert_takes_area_and_lines_from_another_and_nobody(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock()))
+    browser = officials["submitter"]
+    path = await begin(browser, source=page.rpartition("/")[2])
+    assert 'value="GR-I" checked' in await browser.read(f"{path}/area")
+    assert "Παραδειγματίδου" not in await browser.read(f"{path}/who")
+
+
+async def test_a_duplicate_is_shown_and_sent_with_a_reason(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    alert = make_alert(tools.clock())
+    page = await submitted(alert)
+    browser = officials["submitter"]
+    path = await begin(browser)
+    await fill(browser, path, alert, tools)
+    shown = await (await browser.post(f"{path}/check/send", {})).text()
+    assert f'href="{page}"' in shown
+    why = {"not_a_duplicate_because": "Another fictional child."}
+    assert (await browser.post(f"{path}/check/send", why)).status == 303
+
+
+async def test_a_frame_runs_no_script_and_belongs_to_this_console(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock()))
+    answer = await officials["police"].get(f"{page}/frames/feed.el.page")
+    assert answer.status == 200
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert "Παραδειγματίδου" in await answer.text()
+
+
+async def test_an_operator_sees_how_far_it_is_and_no_child(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock()))
+    for role in APPROVERS:
+        await approve(tools, officials[role], page, role)
+    shown = await officials["operator"].read(page)
+    assert "data-live" in shown
+    assert "Παραδειγματίδου" not in shown
+    assert (await officials["operator"].get(f"{page}/preview")).status == 403
+
+
+async def test_the_bars_move_by_events(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock()))
+    for role in APPROVERS:
+        await approve(tools, officials[role], page, role)
+    answer = await officials["operator"].get(f"{page}/events")
+    first = await answer.content.readuntil(b"\n\n")
+    answer.close()
+    assert first.startswith(b'data: {"as_of": "04:00:00"')
+    polled = await (await officials["operator"].get(f"{page}/progress")).json()
+    assert polled["bars"].keys() >= {"0.feed"} or polled["bars"]
+
+
+@pytest.mark.parametrize("status", ["actual", "exercise"])
+async def test_every_page_says_whether_it_is_real(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted, status: str
+) -> None:
+    page = await submitted(make_alert(tools.clock(), status=status))
+    for path in (page, f"{page}/preview"):
+        assert f'data-mode="{status}"' in await officials["police"].read(path)
+
+
+async def test_nobody_reads_another_s_form(officials: Mapping[str, Browser], tools: Tools) -> None:
+    path = await begin(officials["submitter"])
+    assert (await officials["police"].get(f"{path}/who")).status == 403
+    drafts = await formdrafts.own(tools, _actor(officials["submitter"]))
+    assert len(drafts) == 1
+
+
+def _actor(browser: Browser) -> Actor:
+    return Actor(browser.person_id, "Example", frozenset({"submitter"}))
