@@ -7,6 +7,7 @@ from aiohttp import web
 from alertd.console.operators.words import ALARMS, LANES, STAGES, lane_of, reason_of, span
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
+from alertd.console.rendering import N_
 from alertd.core.errors import InvalidAlert, NotFound, Problem
 from alertd.watch import switch
 from alertd.watch.alarms import Alarm, standing
@@ -18,7 +19,11 @@ from alertd.watch.watcher import Watcher
 BOARD = "/board"
 CHANNEL = "/board/channel"
 LONGEST_WHY = 200
-ACTS = ("pause", "resume", "drain")
+DONE = {
+    "pause": N_("%(name)s was paused. Resume it when you are ready."),
+    "drain": N_("%(name)s is being emptied, and pauses then."),
+    "resume": N_("%(name)s was resumed: what waits is being sent."),
+}
 
 
 def watcher_of(visit: Visit) -> Watcher:
@@ -162,21 +167,18 @@ async def _show_channel(visit: Visit, lane: str, error: str = "") -> Answer:
 async def change_channel(visit: Visit) -> Answer:
     """Pause, resume or drain, and say so in the past tense."""
     lane, act, why = (visit.form.get(name) for name in ("lane", "act", "why"))
-    if act not in ACTS:
+    if act not in DONE:
         raise InvalidAlert([Problem("act", "choose pause, resume or drain")])
     if act != "resume" and not 0 < len(why) <= LONGEST_WHY:
         return await _show_channel(visit, lane, visit.say("Say in a few words why."))
-    name = lane_of(visit, lane)
+    tools, actor = visit.tools, visit.actor
     if act == "pause":
-        await switch.pause(visit.tools, visit.actor, lane, why)
-        said = visit.say("%(name)s was paused. Resume it when you are ready.", name=name)
+        await switch.pause(tools, actor, lane, why)
     elif act == "drain":
-        await switch.drain(visit.tools, visit.actor, lane, why)
-        said = visit.say("%(name)s is being emptied, and pauses then.", name=name)
+        await switch.drain(tools, actor, lane, why)
     else:
-        await switch.resume(visit.tools, visit.actor, lane)
-        said = visit.say("%(name)s was resumed: what waits is being sent.", name=name)
-    await visit.flash("%(said)s", said=said)
+        await switch.resume(tools, actor, lane)
+    await visit.flash(DONE[act], name=lane_of(visit, lane))
     return visit.redirect(BOARD)
 
 
