@@ -17,9 +17,10 @@ from alertd.cli.common import (
 )
 from alertd.client import Api
 from alertd.progress import Bars, bars, is_settled, table
-from alertd.shapes import AlertView, ProgressView
+from alertd.shapes import AlertView, ProgressView, TakedownView
 
 POLL_S = 0.5
+OVER = frozenset({"ended", "cancelled", "expired"})
 
 
 @click.command()
@@ -45,10 +46,14 @@ async def status(
             await watch_progress(api, alert)
         shown = await api.get(f"/alerts/{alert}")
         progress = await api.get(f"/alerts/{alert}/progress")
+        over = shown["state"] in OVER
+        takedown = await api.get(f"/alerts/{alert}/takedown") if over else None
     if as_json:
-        write_json({"alert": shown, "progress": progress})
+        write_json({"alert": shown, "progress": progress, "takedown": takedown})
         return
     _print_alert(AlertView.model_validate(shown))
+    if takedown is not None:
+        _print_takedown(TakedownView.model_validate(takedown))
     for dispatch in ProgressView.model_validate(progress).dispatches:
         out.print(table(dispatch))
 
@@ -77,3 +82,12 @@ def _print_alert(alert: AlertView) -> None:
             out.print(f"approved as {each.role} by {each.person} at {each.at:%H:%M:%S}")
     if newest.missing:
         out.print(f"waits for {', '.join(newest.missing)}")
+
+
+def _print_takedown(takedown: TakedownView) -> None:
+    """Show which endpoints said that they deleted what they had; addresses are masked."""
+    for each in takedown.endpoints:
+        answer = "no answer" if each.acknowledged_at is None else "acknowledged"
+        out.print(f"{each.address}  {answer}, asked {each.asked} times", markup=False)
+    for line in takedown.not_recallable:
+        out.print(line)

@@ -133,7 +133,6 @@ def test_key_that_is_no_plain_name_is_not_repeated() -> None:
             "children.0.height_cm",
             "must be at most 250, or must be 'unknown'",
         ),
-        ({"children": [child_facts(photo="0" * 64)]}, "children.0.photo", "leave it out"),
         ({"children": [child_facts(hair="")]}, "children.0.hair", "must not be empty"),
         ({"children": [child_facts(hair=None)]}, "children.0.hair", "text in quotes"),
         ({"children": [child_facts(name="12345")]}, "children.0.name", "name in letters"),

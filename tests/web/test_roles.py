@@ -29,7 +29,13 @@ MAY = {
     "return_alert": APPROVERS,
     "reject_alert": f"submitter {APPROVERS}",
     "update_alert": "submitter",
+    "extend_alert": "submitter",
     "end_alert": APPROVERS,
+    "upload_photo": "submitter",
+    "show_photo": f"submitter {APPROVERS}",
+    "revoke_photo": APPROVERS,
+    "show_takedown": EVERYONE,
+    "print_takedown": EVERYONE,
     "show_renditions": f"submitter {APPROVERS}",
     "list_deliveries": EVERYONE,
     "show_progress": EVERYONE,
@@ -55,6 +61,7 @@ async def test_every_route_is_open_to_its_roles_alone(
 ) -> None:
     for route in TABLE:
         path = route.path.replace("{id}", "0000000000000000000a").replace("{number}", "1")
+        path = path.replace("{digest}", "0" * 64)
         answer = await people[person].ask(route.method, path)
         allowed = person in MAY[route.name].split()
         assert (answer.status != 403) is allowed, (person, route.name, answer.status)
@@ -76,6 +83,7 @@ async def test_an_unknown_token_is_asked_for_a_valid_one(
 ) -> None:
     for route in TABLE:
         path = route.path.replace("{id}", "0").replace("{number}", "1")
+        path = path.replace("{digest}", "0" * 64)
         answer = await api.request(route.method, path, headers=header)
         await problem(answer, 401)
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
