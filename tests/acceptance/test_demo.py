@@ -96,6 +96,7 @@ async def test_it_stays_until_it_is_stopped_and_shows_its_pages(tmp_path: Path) 
     assert run.returncode == 0
     assert set(urls) == {
         "feed",
+        "page of the alert",
         "CAP document",
         "API docs",
         "SMS that arrived",
