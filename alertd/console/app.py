@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from alertd.console import entering, home, operators, style
+from alertd.console import account, entering, home, operators, signin, style
 from alertd.console.guard import HEADERS, Cookies
 from alertd.console.officials.pages import PAGES as OFFICIALS
 from alertd.console.pages import Console, Page, explain_unknown, serve
@@ -18,6 +18,8 @@ PAGES: tuple[Page, ...] = (
     *home.PAGES,
     *style.PAGES,
     *entering.PAGES,
+    *signin.PAGES,
+    *account.PAGES,
     *operators.PAGES,
     *OFFICIALS,
 )

@@ -35,6 +35,10 @@ class Form:
         """Give the last value of `name`, without the blanks around it."""
         return self.values.get(name, [default])[-1].strip()
 
+    def raw(self, name: str) -> str:
+        """Give the last value exactly as it was typed: a password's blanks count."""
+        return self.values.get(name, [""])[-1]
+
     def all(self, name: str) -> list[str]:
         return self.values.get(name, [])
 

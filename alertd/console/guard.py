@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from alertd.console.forms import Form
-from alertd.core.errors import Refused
+from alertd.core.errors import NotAllowed
 from alertd.tools import Tools
 
 CSRF_FIELD = "csrf"
@@ -30,7 +30,7 @@ HEADERS = {
 _LONGEST_COOKIE = 200
 
 
-class Forged(Refused):
+class Forged(NotAllowed):
     """The form did not come from a page of ours, or from one of another session."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 import structlog
 from aiohttp import web
@@ -25,6 +25,7 @@ from alertd.web.problems import DEFECT, kind_of, places
 log = structlog.get_logger(__name__)
 
 Answer = web.StreamResponse
+VISITOR: web.RequestKey[str] = web.RequestKey("visitor", str)
 
 # What a path parameter may look like; anything else is an unknown path.
 PARAMETERS: Mapping[str, str] = {
@@ -101,9 +102,7 @@ class Visit:
         """Give a message of the catalogue in the visitor's language."""
         return self.words.say(message, **values)
 
-    async def render(
-        self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **context: Any
-    ) -> Answer:
+    async def render(self, template: str, *, status: int = HTTPStatus.OK, **context: Any) -> Answer:
         """Give a page; what was to be read on the next page stands on top of it."""
         notices: tuple[str, ...] = ()
         if self.session is not None and self.session.notices:
@@ -121,6 +120,15 @@ class Visit:
     def redirect(self, path: str) -> Answer:
         """Send on to a page of this console, by GET."""
         return web.Response(status=303, headers={"Location": guard.local_path(path)})
+
+    async def become(self, token: str) -> Self:
+        """Give the same visit under a new session, whose cookie the answer has to carry."""
+        session = await sessions.find(self.tools, token)
+        return replace(self, session=session, csrf=guard.csrf_token(self.tools, token))
+
+    def to(self, path: str, back: str) -> Answer:
+        """Send to a page that goes on to `back`."""
+        return _to(path, back)
 
     async def flash(self, message: str, **values: object) -> None:
         """Keep a notice until it is read on the next page."""
@@ -198,7 +206,7 @@ async def _enter(console: Console, page: Page, request: web.Request) -> Visit:
     cookie = cookie or cookies.read(request, cookies.visitor) or guard.new_visitor()
     if session is not None:
         request[PERSON] = session.person_id
-    request["visitor"] = cookie
+    request[VISITOR] = cookie
     wanted = (session.language or session.person_language) if session else None
     language = console.rendering.choose(
         wanted, request.cookies.get("language"), request.headers.get("Accept-Language")
@@ -270,5 +278,5 @@ def _dress(visit: Visit, answer: Answer) -> Answer:
         answer.headers.setdefault(name, value)
     cookies = visit.console.cookies
     if visit.session is None and cookies.read(visit.request, cookies.visitor) is None:
-        cookies.set(answer, cookies.visitor, visit.request["visitor"])
+        cookies.set(answer, cookies.visitor, visit.request[VISITOR])
     return answer

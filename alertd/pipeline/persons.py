@@ -45,13 +45,13 @@ async def create(tools: Tools, actor: Actor, person: NewPerson) -> int:
     if problems := [*_faults(person), *_unreachable(tools, person)]:
         raise InvalidAlert(problems)
     reach = [(channel, *_spelled(tools, channel, address)) for channel, address in person.addresses]
-    return await tools.store.write(_create, actor, person, reach, tools.clock())
+    return await tools.store.write(add, actor, person, reach, tools.clock())
 
 
 async def disable(tools: Tools, actor: Actor, person_id: int) -> None:
     """Take all rights from a person; what they did stays theirs."""
     actor.require("operator")
-    await tools.store.write(_disable, actor, person_id, tools.clock())
+    await tools.store.write(take_rights, actor, person_id, tools.clock())
 
 
 async def mint(
@@ -64,30 +64,30 @@ async def mint(
     expires_at = now + lifetime
     row = {
         "person_id": person_id,
-        "digest": _digest(token),
+        "digest": token_digest(token),
         "label": label,
         "created_at": now,
         "expires_at": expires_at,
     }
-    token_id = await tools.store.write(_mint, actor, row, now)
+    token_id = await tools.store.write(keep_token, actor, row, now)
     return Minted(token_id=token_id, token=token, expires_at=expires_at)
 
 
 async def revoke(tools: Tools, actor: Actor, token_id: int) -> None:
     """Make a token worthless from now on; doing so again changes nothing."""
     actor.require("operator")
-    await tools.store.write(_revoke, actor, token_id, tools.clock())
+    await tools.store.write(end_token, actor, token_id, tools.clock())
 
 
 async def authenticate(tools: Tools, token: str) -> Actor:
     """Give whose token this is; raises NotAllowed for one that is unknown, revoked or expired."""
-    found = await tools.store.read(_bearer, _digest(token), tools.clock())
+    found = await tools.store.read(_bearer, token_digest(token), tools.clock())
     if found is None:
         raise NotAllowed("this token is unknown, revoked or expired")
     return found
 
 
-def _digest(token: str) -> str:
+def token_digest(token: str) -> str:
     # 256 random bits need no slow hash; by its digest a token is found without comparing secrets.
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
@@ -127,7 +127,7 @@ def _spelled(tools: Tools, channel: str, address: str) -> tuple[str, str]:
     return spelled, tools.channels[channel].lane(spelled)
 
 
-def _create(
+def add(
     conn: Connection,
     actor: Actor,
     person: NewPerson,
@@ -171,7 +171,7 @@ def _address(conn: Connection, channel: str, address: str, lane: str, at: dateti
     return made
 
 
-def _disable(conn: Connection, actor: Actor, person_id: int, at: datetime) -> None:
+def take_rights(conn: Connection, actor: Actor, person_id: int, at: datetime) -> None:
     _require_person(conn, person_id)
     unchanged = (persons.c.id == person_id) & persons.c.disabled_at.is_(None)
     if conn.execute(update(persons).where(unchanged).values(disabled_at=at)).rowcount:
@@ -184,7 +184,7 @@ def _require_person(conn: Connection, person_id: int) -> None:
         raise NotFound("there is no such person")
 
 
-def _mint(conn: Connection, actor: Actor, row: Mapping[str, object], at: datetime) -> int:
+def keep_token(conn: Connection, actor: Actor, row: Mapping[str, object], at: datetime) -> int:
     person_id = row["person_id"]
     if (
         conn.scalar(
@@ -199,7 +199,7 @@ def _mint(conn: Connection, actor: Actor, row: Mapping[str, object], at: datetim
     return token_id
 
 
-def _revoke(conn: Connection, actor: Actor, token_id: int, at: datetime) -> None:
+def end_token(conn: Connection, actor: Actor, token_id: int, at: datetime) -> None:
     row = conn.execute(
         select(tokens.c.person_id, tokens.c.revoked_at).where(tokens.c.id == token_id)
     )

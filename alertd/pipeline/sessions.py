@@ -224,6 +224,16 @@ def _end(conn: Connection, actor: Actor, session_id: int, at: datetime, *, own: 
         record(conn, Entry(actor.label, "session.ended", data=said), at=at)
 
 
+def take_challenge(conn: Connection, session_id: int, challenge: str) -> bool:
+    """Forget a challenge; tells whether it still stood."""
+    standing = (sessions.c.id == session_id) & (sessions.c.challenge == challenge)
+    return bool(conn.execute(update(sessions).where(standing).values(challenge=None)).rowcount)
+
+
+def close(conn: Connection, session_id: int, at: datetime) -> None:
+    conn.execute(update(sessions).where(sessions.c.id == session_id).values(ended_at=at))
+
+
 def end_all(conn: Connection, person_id: int, at: datetime, *, besides: int | None = None) -> None:
     """End every session of a person: their rights or secrets changed."""
     of_them = (sessions.c.person_id == person_id) & sessions.c.ended_at.is_(None)

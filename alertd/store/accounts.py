@@ -28,8 +28,6 @@ credentials = Table(
     Column("totp_step", Integer, nullable=False),  # the last that was used: each code opens once
     Column("user_handle", String(88), nullable=False, unique=True),  # what passkeys know us by
     Column("subject", String(255), unique=True),  # at the identity provider
-    Column("failures", Integer, nullable=False),  # since the last success
-    Column("locked_until", Instant),
 )
 
 passkeys = Table(

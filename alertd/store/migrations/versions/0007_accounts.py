@@ -54,8 +54,6 @@ def upgrade() -> None:
         sa.Column("totp_step", sa.Integer(), nullable=False),
         sa.Column("user_handle", sa.String(length=88), nullable=False),
         sa.Column("subject", sa.String(length=255), nullable=True),
-        sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("locked_until", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["person_id"], ["persons.id"], name=op.f("fk_credentials_person_id")
         ),
