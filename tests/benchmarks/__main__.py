@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Iterator
@@ -61,6 +62,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("var/bench"), help="the report's folder")
     asked = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the sinks must not stay behind
     report, began = Report(), time.monotonic()
     try:
         sinks.require(install=True)
