@@ -19,7 +19,7 @@ LABELS: Mapping[str, str] = {
     "last_seen.place": "Where",
     "last_seen.coordinates": "Coordinates",
     "reported_at": "Reported to the authorities",
-    "circumstances": "What happened",
+    "circumstances": "Circumstances",
     "abduction": "The child was taken by somebody",
     "companions.name": "Name of the companion",
     "companions.age": "Age of the companion",
@@ -87,7 +87,7 @@ STEPS: Mapping[str, str] = {
     "with": "With whom, vehicle",
     "area": "Area",
     "criteria": "Criteria",
-    "check": "Check",
+    "check": "Check and send",
 }
 
 CHOICES: Mapping[str, str] = {

@@ -58,11 +58,11 @@ class Sheet:
         }
 
     def of(self, step: Step) -> dict[str, str]:
-        return {n: text for n, text in self.remedies.items() if asked.step_of(n) is step}
+        return {n: text for n, text in self.remedies.items() if asked.step_of(n) == step}
 
     def begun(self, step: Step) -> bool:
         """Tell whether anything was said on a step that is no default."""
-        return any(any(values) for name, values in self.form.items() if asked.step_of(name) is step)
+        return any(any(values) for name, values in self.form.items() if asked.step_of(name) == step)
 
     def value(self, name: str) -> str:
         return self.form.get(name, ("",))[0]
@@ -146,10 +146,10 @@ def lay(tools: Tools, draft: FormDraft, form: Form, rules: RuleSet, language: st
 
 def merged(old: Form, step: Step, posted: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
     """Put what a step's page says in the place of what that step said before."""
-    kept = {name: values for name, values in old.items() if asked.step_of(name) is not step}
+    kept = {name: values for name, values in old.items() if asked.step_of(name) != step}
     said = {
         name: tuple(value.strip() for value in values)
         for name, values in posted.items()
-        if asked.step_of(name) is step
+        if asked.step_of(name) == step
     }
     return kept | said
