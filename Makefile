@@ -1,6 +1,7 @@
 # make demo [ARGS=--once]   the whole daemon against local stand-ins of the outside world
 # make test                 lint, types, import contracts, tests
 # make chaos                kill -9 hundreds of times, and every other fault in its long form
+# make screens              a picture of every page of the console, to be looked at
 # make lock                 pin the dependencies anew
 #
 # Needs make and Python >= 3.11, nothing else. PYTHON=python3.12 chooses another one.
@@ -10,7 +11,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench chaos lock clean
+.PHONY: demo test lint screens bench chaos lock clean
 
 demo: $(STAMP)
 	@$(BIN)/alertd demo $(ARGS)
@@ -23,6 +24,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+screens: $(STAMP)
+	@ALERTD_SCREENS=build/screens $(BIN)/python -m pytest tests/console -k "axe or screens" $(ARGS)
+	@echo "Look at every picture in build/screens"
 
 bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -337,7 +337,8 @@ def _lines(conn: Connection, ids: Sequence[int]) -> tuple[Line, ...]:
 def _line(row: RowMapping) -> Line:
     state = State(row["state"])
     made = {
-        "address": mask(row["address"]),
+        # A feed's is the name of a page of ours, and nobody's.
+        "address": row["address"] if row["channel"] == "feed" else mask(row["address"]),
         "state": state,
         "reason": row["reason"] or "",
         "next_at": from_micros(row["next_at"]) if state is State.QUEUED else None,

@@ -1,6 +1,7 @@
 """The audit log: who did what, whether it verifies, by person, alert and act."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ AUDIT = "/audit"
 FILTERS = ("actor", "alert", "act")
 EXPORT = 50_000
 _STEP = 1000
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def wanted_of(asked: Mapping[str, str]) -> AuditFilter:
@@ -72,6 +74,8 @@ def shown(visit: Visit, line: AuditLine, verified: int, *, broken: bool) -> dict
 
 def _plain(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if _DIGEST.fullmatch(text):
+        return f"{text[:12]}…"
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 

@@ -14,14 +14,11 @@ from sqlalchemy import Connection, select, update
 from alertd.console.operators.lists import harmless
 from alertd.core.delivery import State
 from alertd.pipeline import lanes
-from alertd.pipeline.expand import expand, pending
-from alertd.pipeline.recipients import Recipient, add
 from alertd.store.schema import addresses, audit, deliveries
-from alertd.tools import Actor, Tools
+from alertd.tools import Tools
 from tests.console.conftest import Browser, SignIn
-from tests.web.conftest import Activate, Deliver, Submit
-
-NEWSROOM = "alerts@news.example.org"
+from tests.console.operators.conftest import NEWSROOM
+from tests.web.conftest import Deliver, Submit
 
 
 def actions(conn: Connection) -> list[str]:
@@ -31,37 +28,6 @@ def actions(conn: Connection) -> list[str]:
 def first_delivery(conn: Connection, channel: str = "email") -> int:
     query = select(deliveries.c.id).where(deliveries.c.channel == channel)
     return int(conn.execute(query.limit(1)).scalar_one())
-
-
-@pytest.fixture
-async def operator(signed_in: SignIn) -> Browser:
-    return await signed_in("operator")
-
-
-@pytest.fixture
-async def alert_id(tools: Tools, operator: Browser, submit: Submit, activate: Activate) -> str:
-    """Bring an exercise out that reaches the feeds and one newsroom."""
-    actor = Actor(operator.person_id, "Example", frozenset({"operator"}))
-    recipient = Recipient.model_validate(
-        {
-            "channel": "email",
-            "address": NEWSROOM,
-            "language": "el",
-            "regions": ["GR-I"],
-            "recipient_class": "media",
-            "exercise": True,
-            "label": "Example newsroom",
-            "consent": "Example contract 7",
-            "consent_at": "2026-01-31T10:00:00+02:00",
-        }
-    )
-    await add(tools, actor, recipient)
-    made = await submit()
-    await activate(made)
-    for dispatch in await tools.store.read(pending):
-        while not (await tools.store.write(expand, dispatch, now=tools.clock())).done:
-            pass
-    return made
 
 
 PATHS = (

@@ -1,0 +1,87 @@
+"""A real browser for the console's pages, and what is checked on each of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Error, Page, async_playwright
+
+DESKTOP, PHONE = (1440, 900), (390, 844)
+LANGUAGES = ("el", "en")
+SCREENS = os.environ.get("ALERTD_SCREENS")  # the folder that `make screens` fills
+
+
+def views() -> list[tuple[str, tuple[int, int]]]:
+    """Give language and size of each view: all of them for `make screens`, else one."""
+    if SCREENS:
+        return [(language, size) for language in LANGUAGES for size in (DESKTOP, PHONE)]
+    return [("el", PHONE)]
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """Open the machine's own Chromium, or the one that playwright brought.
+
+    Without one the tests are skipped, loudly; in CI they fail.
+    """
+    async with async_playwright() as playwright:
+        path = shutil.which("chromium") or shutil.which("google-chrome")
+        try:
+            browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        except Error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip("NO BROWSER: install chromium, or run `playwright install chromium`")
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def open_page(
+    browser: Browser,
+    url: str,
+    cookie: tuple[str, str],
+    language: str,
+    size: tuple[int, int],
+    **options: Any,
+) -> Page:
+    """Give a page of somebody who is signed in."""
+    width, height = size
+    context = await browser.new_context(
+        base_url=url,
+        viewport={"width": width, "height": height},
+        locale=language,
+        reduced_motion="reduce",
+        **options,
+    )
+    name, value = cookie
+    await context.add_cookies([{"name": name, "value": value, "url": url}])
+    return await context.new_page()
+
+
+async def faults(page: Page) -> list[str]:
+    """Give what axe-core finds."""
+    found = await Axe().run(page)
+    return [
+        f"{each['id']}: {node['html'][:160]}"
+        for each in found.response["violations"]
+        for node in each["nodes"]
+    ]
+
+
+async def is_wider_than_its_window(page: Page) -> bool:
+    return bool(await page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1"))
+
+
+async def shoot(page: Page, name: str) -> None:
+    """Keep a picture of the whole page, where pictures are asked for."""
+    if SCREENS:  # playwright makes the folder
+        await page.screenshot(path=Path(SCREENS) / f"{name}.png", full_page=True)
