@@ -209,6 +209,14 @@ def read_own(conn: Connection, alert_id: str, digest: str, size: int) -> Shown:
     return Shown(_body(conn, row.id, size), row.key_id, row.digest)
 
 
+def read_either(conn: Connection, alert_id: str | None, digest: str, size: int) -> Shown:
+    """Give a photo that an alert may show: its own, or one that none has taken; NotFound."""
+    rows, _ = _find(conn, alert_id, [digest])
+    if not rows:
+        raise NotFound("there is no such photo")
+    return Shown(_body(conn, rows[-1]["id"], size), rows[-1]["key_id"], digest)
+
+
 def _body(conn: Connection, photo_id: int, size: int) -> bytes | None:
     found: bytes | None = conn.scalar(
         select(photo_sizes.c.body).where(

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from alertd.console.officials.fields import Step
 from alertd.console.officials.framing import frame_answer
-from alertd.console.officials.previews import Body, Moment, framed, is_shown, previews
+from alertd.console.officials.pictures import with_pictures
+from alertd.console.officials.previews import Body, Moment, is_shown, previews
 from alertd.console.officials.sheet import Sheet, open_sheet
 from alertd.console.officials.showing import area, show, summaries
 from alertd.console.officials.submission import wording_of
@@ -17,7 +18,7 @@ from alertd.core.alert import ChildAlert
 from alertd.core.errors import Conflict, InvalidAlert, NotFound
 from alertd.core.rendition import Kind, Rendition
 from alertd.core.ruleset import RuleSet
-from alertd.pipeline import contents, edit, forecast, formdrafts, submit, update
+from alertd.pipeline import contents, edit, forecast, formdrafts, photos, submit, update
 from alertd.pipeline.formdrafts import Purpose
 from alertd.pipeline.render import Subject
 from alertd.pipeline.submit import Submitted
@@ -134,7 +135,9 @@ async def show_frame(visit: Visit) -> Answer:
     body = next((b for b in outlook.bodies if b.frame == visit.path("name")), None)
     if body is None:
         raise NotFound("there is no such preview")
-    return frame_answer(framed(body, moment_of(visit.tools, sheet)))
+    alert, moment = sheet.reading.alert, moment_of(visit.tools, sheet)
+    html = await with_pictures(visit.tools, sheet.draft.alert_id, alert, body, moment)
+    return frame_answer(html)
 
 
 async def look(tools: Tools, sheet: Sheet) -> Outlook:
@@ -162,7 +165,9 @@ async def look(tools: Tools, sheet: Sheet) -> Outlook:
 async def _subjects(tools: Tools, sheet: Sheet) -> tuple[Subject, Subject | None]:
     alert, rules, alert_id = sheet.reading.alert, sheet.rules, sheet.draft.alert_id
     if alert_id is None:
-        return _new(tools, alert, rules), None
+        return replace(
+            _new(tools, alert, rules), photos=await photos.of_alert(tools, None, alert)
+        ), None
     newest = await tools.store.read(latest, alert_id)
     key: Key = await key_of(tools, newest)
     sent = await tools.store.read(last_sent, alert_id)

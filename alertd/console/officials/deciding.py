@@ -6,7 +6,8 @@ from alertd import views
 from alertd.console.officials.framing import frame_answer
 from alertd.console.officials.freshness import again, is_fresh
 from alertd.console.officials.live import read_live
-from alertd.console.officials.previews import framed, previews
+from alertd.console.officials.pictures import with_pictures
+from alertd.console.officials.previews import previews
 from alertd.console.officials.record import (
     Record,
     area_of,
@@ -21,7 +22,7 @@ from alertd.core.errors import Conflict, Gone, InvalidAlert, NotAllowed, NotFoun
 from alertd.core.lifecycle import VersionState
 from alertd.pipeline import approve as approving
 from alertd.pipeline.forecast import forecast
-from alertd.pipeline.versions import Version, last_sent, latest
+from alertd.pipeline.versions import Version, key_of, last_sent, latest, open_facts
 
 LISTED = 50
 
@@ -95,7 +96,10 @@ async def show_frame(visit: Visit) -> Answer:
     body = next((each for each in bodies if each.frame == visit.path("name")), None)
     if body is None:
         raise NotFound("there is no such preview")
-    return frame_answer(framed(body, moment_of(visit.tools, version)))
+    alert = open_facts(await key_of(visit.tools, version), version)
+    moment = moment_of(visit.tools, version)
+    html = await with_pictures(visit.tools, version.alert_id, alert, body, moment)
+    return frame_answer(html)
 
 
 # --- decisions -------------------------------------------------------------------------------

@@ -8,11 +8,14 @@ from aiohttp import web
 from alertd import views
 from alertd.console.officials.fields import Step
 from alertd.console.officials.filling import alike, filled, fresh
+from alertd.console.officials.pictures import take_uploads
+from alertd.console.officials.remedies import remedies
 from alertd.console.officials.sheet import Sheet, lay, merged, open_sheet, rules_of
 from alertd.console.officials.showing import show
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
 from alertd.core.errors import Conflict, InvalidAlert, NotFound, Problem, StaleVersion
+from alertd.pictures import MAX_BYTES
 from alertd.pipeline import formdrafts
 from alertd.pipeline.formdrafts import Beginning, FormDraft, Purpose
 from alertd.pipeline.versions import OPEN, Version, key_of, last_sent, latest, open_facts
@@ -126,6 +129,7 @@ async def take_step(visit: Visit) -> Answer:
     step, go = _step(visit), visit.form.get("go", "next")
     draft = await formdrafts.read(visit.tools, visit.actor, visit.path("id"))
     form = _with_action(merged(draft.form, step, visit.form.values), go)
+    unread = await take_uploads(visit.tools, visit.actor, visit.form, form)
     rules = await rules_of(visit.tools, draft)
     try:
         draft = await _save(visit, form)
@@ -135,7 +139,7 @@ async def take_step(visit: Visit) -> Answer:
     sheet = lay(visit.tools, draft, draft.form, rules, visit.language)
     if go.startswith("to-"):
         return visit.redirect(f"/submit/{draft.id}/{Step(go.removeprefix('to-'))}")
-    wrong = sheet.wrong(step)
+    wrong = sheet.wrong(step) | remedies(unread, visit.language)
     if go != "next" or wrong:
         return await _page(visit, sheet, step, wrong)
     return visit.redirect(f"/submit/{draft.id}/{_STEPS[_STEPS.index(step) + 1]}")
@@ -178,7 +182,7 @@ def _with_action(form: dict[str, tuple[str, ...]], go: str) -> dict[str, tuple[s
         numbers = [int(key.split(".")[1]) for key in form if key.startswith(f"{holder}.")]
         return form | {f"{holder}.{max(numbers, default=-1) + 1}.{name}": ("",)}
     if action == "remove" and "." in holder:
-        return {key: value for key, value in form.items() if not key.startswith(f"{holder}.")}
+        return {key: value for key, value in form.items() if not f"{key}.".startswith(f"{holder}.")}
     return form
 
 
@@ -225,7 +229,7 @@ PAGES: tuple[Page, ...] = (
     post("/alerts/{id}/edit", start_edit, May.SUBMIT),
     post("/alerts/{id}/update", start_update, May.UPDATE),
     get("/submit/{id}/{name}", show_step, May.SUBMIT),
-    post("/submit/{id}/{name}", take_step, May.SUBMIT),
+    post("/submit/{id}/{name}", take_step, May.SUBMIT, upload_bytes=MAX_BYTES),
     post("/submit/{id}/{name}/save", autosave, May.SUBMIT),
     post("/submit/{id}/discard/now", discard, May.SUBMIT),
 )

@@ -1,9 +1,14 @@
 """From the first question to the end of an alert, page by page."""
 
 from collections.abc import Mapping
+from io import BytesIO
 
 import pytest
+from aiohttp import FormData
+from PIL import Image
 
+from alertd.console.officials.fields import Step, step_of
+from alertd.console.officials.filling import filled
 from alertd.pipeline import formdrafts
 from alertd.pipeline.versions import latest, open_facts
 from alertd.tools import Actor, Tools
@@ -261,3 +266,47 @@ async def test_nobody_reads_another_s_form(officials: Mapping[str, Browser], too
 
 def _actor(browser: Browser) -> Actor:
     return Actor(browser.person_id, "Example", frozenset({"submitter"}))
+
+
+async def test_a_photo_comes_with_the_form_and_is_seen_in_the_preview(
+    tools: Tools, officials: Mapping[str, Browser]
+) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    alert = make_alert(tools.clock())
+    await fill(browser, path, alert, tools)
+    said = filled(alert, tools.rulebook.current(alert.programme))
+    revision = fields_of(await browser.read(f"{path}/who"), "revision")[0]
+    sent = FormData({"csrf": browser.csrf, "revision": revision, "go": "next"})
+    for name, values in said.items():
+        if step_of(name) is Step.WHO:
+            sent.add_field(name, values[0])
+    sent.add_field("upload.0", _picture(), filename="example.png", content_type="image/png")
+    answer = await browser.post(f"{path}/who", sent)
+    assert answer.status == 303, await answer.text()
+    digest = fields_of(await browser.read(f"{path}/who"), "children.0.photo")[0]
+    shown = await browser.get(f"{path}/photo/{digest}")
+    assert (await shown.read()).startswith(b"\xff\xd8")
+    assert "data:image/jpeg;base64," in await browser.read(f"{path}/frames/feed.el.page")
+    page = (await browser.post(f"{path}/check/send", {})).headers["Location"]
+    assert f"{page}/photo/{digest}" in await officials["police"].read(page)
+    assert (await officials["operator"].get(f"{page}/photo/{digest}")).status == 403
+
+
+async def test_what_is_no_picture_is_told_beside_the_photo(
+    officials: Mapping[str, Browser],
+) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    revision = fields_of(await browser.read(f"{path}/who"), "revision")[0]
+    sent = FormData({"csrf": browser.csrf, "revision": revision, "go": "next"})
+    sent.add_field("upload.0", b"no picture", filename="example.png", content_type="image/png")
+    answer = await browser.post(f"{path}/who", sent)
+    assert answer.status == 422
+    assert "JPEG, PNG" in await answer.text()
+
+
+def _picture() -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (400, 500), "#a0b0c0").save(file, "PNG")
+    return file.getvalue()
