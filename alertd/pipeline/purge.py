@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, exists, func, or_, select, update
 
 from alertd.core.delivery import State
 from alertd.core.errors import Conflict, NotFound
-from alertd.pipeline import photos
+from alertd.pipeline import formdrafts, photos
 from alertd.pipeline.auditor import ALERT_PURGED
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.retired import destroy_retired
@@ -55,14 +55,16 @@ async def purge(tools: Tools, alert_id: str, *, by: str, ground: Ground) -> None
     key_id = await tools.store.write(forget, alert_id, by=by, ground=ground, at=tools.clock())
     await tools.vault.destroy(key_id)
     await destroy_retired(tools)
+    await formdrafts.forget_of_alert(tools, alert_id)
     log.info("alert.purged", alert_id=alert_id, ground=ground)
 
 
 async def retain(tools: Tools, closed_days: int | None) -> None:
-    """Do what retention asks for; without `closed_days` only end what a crash left."""
+    """Do what retention asks for; without `closed_days` only end what a crash left, and forget forms."""
     if closed_days is not None:
         await purge_due(tools, closed_before=tools.clock() - timedelta(days=closed_days))
     await finish_purges(tools)
+    await formdrafts.forget_untouched(tools)
 
 
 async def purge_due(tools: Tools, *, closed_before: datetime) -> Sequence[str]:

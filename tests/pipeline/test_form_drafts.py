@@ -8,7 +8,9 @@ from sqlalchemy import Connection, select
 
 from alertd.core.errors import Conflict, NotAllowed, NotFound, StaleVersion
 from alertd.pipeline import formdrafts
+from alertd.pipeline.end import end
 from alertd.pipeline.formdrafts import MOST, UNTOUCHED, Beginning, Purpose
+from alertd.pipeline.purge import retain
 from alertd.store.schema import form_drafts
 from alertd.tools import Actor, Tools
 from tests.pipeline.conftest import Office
@@ -83,6 +85,24 @@ async def test_a_form_nobody_goes_on_with_is_forgotten(office: Office) -> None:
     young = await formdrafts.begin(tools, submitter, BEGINNING)
     await formdrafts.forget_untouched(tools)
     assert [each.id for each in await formdrafts.own(tools, submitter)] == [young] != [old]
+
+
+async def test_a_purge_takes_the_forms_about_its_alert_along(office: Office) -> None:
+    tools, submitter = of(office)
+    alert_id = await office.activate()
+    await end(tools, office["police"], alert_id, reason_code="found", why="Example", confirm=True)
+    about = replace(BEGINNING, purpose=Purpose.UPDATE, alert_id=alert_id)
+    await formdrafts.begin(tools, submitter, about)
+    await formdrafts.forget_of_alert(tools, alert_id)
+    assert await formdrafts.own(tools, submitter) == []
+
+
+async def test_retention_forgets_what_nobody_goes_on_with(office: Office) -> None:
+    tools, submitter = of(office)
+    await formdrafts.begin(tools, submitter, BEGINNING)
+    office.clock.now += UNTOUCHED + timedelta(seconds=1)
+    await retain(tools, None)
+    assert await formdrafts.own(tools, submitter) == []
 
 
 async def test_one_person_has_so_many_forms_and_no_more(office: Office) -> None:
