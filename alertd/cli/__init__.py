@@ -11,6 +11,7 @@ COMMANDS = {
     "public": "alertd.cli.server:public",
     "check": "alertd.cli.server:check",
     "demo": "alertd.cli.demo:demo",
+    "admin": "alertd.cli.admin:admin",
     "token": "alertd.cli.people:token",
     "recipients": "alertd.cli.people:recipients",
     "submit": "alertd.cli.alerts:submit",

@@ -22,7 +22,8 @@ from alertd.pipeline.recipients import Imported, import_rows
 from alertd.store import schema
 from alertd.tools import CONSOLE, Tools
 
-ROLES = ("submitter", "operator", "reader")  # besides the approval roles of the rule sets
+# Besides the approval roles of the rule sets.
+ROLES = ("submitter", "operator", "reader", "administrator")
 SHOWN_REFUSALS = 50
 
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from alertd.console import account, entering, home, operators, signin, style
+from alertd.console import account, entering, home, operators, people, signin, style
 from alertd.console.guard import HEADERS, Cookies
 from alertd.console.officials.pages import PAGES as OFFICIALS
 from alertd.console.pages import Console, Page, explain_unknown, serve
@@ -20,6 +20,7 @@ PAGES: tuple[Page, ...] = (
     *entering.PAGES,
     *signin.PAGES,
     *account.PAGES,
+    *people.PAGES,
     *operators.PAGES,
     *OFFICIALS,
 )

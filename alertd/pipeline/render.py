@@ -40,6 +40,7 @@ ALARMS = (
     "stage_late",
     "chain_broken",
     "held",
+    "glass_broken",
 )
 """What operators are told when something is wrong; the case is then what it is about."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, exists, insert, select, update
 
 from alertd.core.delivery import State
 from alertd.core.rendition import Kind
+from alertd.pipeline.breakglass import broken_at
 from alertd.pipeline.lanes import CLOSED, PAUSED
 from alertd.pipeline.record import Entry, record
 from alertd.settings import Watch
@@ -36,6 +37,7 @@ class AlarmKind(StrEnum):
     STAGE_LATE = "stage_late"
     CHAIN_BROKEN = "chain_broken"
     HELD = "held"
+    GLASS_BROKEN = "glass_broken"  # an administrator was entered without a second one's word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,8 @@ def conditions(
         found.append(Alarm(kind=AlarmKind.CHAIN_BROKEN, subject="audit", raised_at=now))
     if board.held:
         found.append(Alarm(kind=AlarmKind.HELD, subject="ledger", raised_at=now))
+    if broken_at(conn, now) is not None:
+        found.append(Alarm(kind=AlarmKind.GLASS_BROKEN, subject="administrators", raised_at=now))
     return found
 
 

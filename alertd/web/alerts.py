@@ -14,6 +14,7 @@ from alertd.pipeline import edit as editing
 from alertd.pipeline import end as ending
 from alertd.pipeline import submit as submitting
 from alertd.pipeline import update as updating
+from alertd.pipeline.accountchanges import refuse_token
 from alertd.pipeline.caprequest import CapRequest, read_request
 from alertd.pipeline.signatures import warnings_of
 from alertd.pipeline.submit import Origin, Submitted
@@ -95,6 +96,7 @@ async def submit_draft(call: Call[Nothing, Nothing]) -> Reply:
 
 async def approve_alert(call: Call[ApprovalForm, Nothing]) -> Reply:
     given = call.body
+    await refuse_token(call.tools, call.actor)
     done = await approving.approve(
         call.tools,
         call.actor,

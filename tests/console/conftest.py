@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import Connection
 
 from alertd.console.app import add_console
-from alertd.pipeline import persons, sessions
+from alertd.pipeline import credentials, persons, sessions
 from alertd.pipeline.sessions import Factor, Stage
 from alertd.settings import embedded
 from alertd.tools import CONSOLE, Tools
@@ -91,6 +91,7 @@ def signed_in(tools: Tools, console: TestClient[Any, Any]) -> SignIn:
         number = person_id or await enter(tools, f"Example console {role}", STAFF[role])
 
         def work(conn: Connection) -> str:
+            credentials.ensure(conn, number)
             return sessions.open_session(
                 conn, number, stage, Factor.TOTP, agent="test", at=tools.clock()
             )

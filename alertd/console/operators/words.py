@@ -80,6 +80,7 @@ ALARMS: Mapping[str, str] = {
     "stage_late": N_("A stage takes longer than it may"),
     "chain_broken": N_("The audit log does not verify: change nothing, call the auditor"),
     "held": N_("An old copy of the ledger is held: nothing is sent"),
+    "glass_broken": N_("An administrator was entered without a second one's word"),
 }
 STAGES: Mapping[str, str] = {
     "submission": N_("Report to submission"),

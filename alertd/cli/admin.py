@@ -1,0 +1,49 @@
+"""`admin`: the first two administrators; after them it is break-glass, on record and alarmed."""
+
+from datetime import datetime
+
+import click
+from sqlalchemy import Connection
+
+from alertd.app import App
+from alertd.cli.common import Session, err, pass_session, runs
+from alertd.core.errors import Refused
+from alertd.pipeline import credentials, persons
+from alertd.pipeline.accountchanges import ADMINISTRATOR, administrators
+from alertd.pipeline.breakglass import break_glass
+from alertd.tools import CONSOLE
+
+FIRST = 2
+
+
+@click.command()
+@click.argument("name")
+@click.option("--language", default="en", show_default=True, help="That the console speaks.")
+@click.option(
+    "--break-glass",
+    "reason",
+    help="Why, when there are two administrators already: goes on record and alarms operators.",
+)
+@pass_session
+@runs
+async def admin(session: Session, name: str, language: str, reason: str | None) -> None:
+    """Enter the administrator NAME and print the link by which they choose a password."""
+    person = persons.NewPerson(name=name, language=language, roles={ADMINISTRATOR: False})
+    async with App.open(session.settings()) as app:
+        tools = app.tools
+        secret = await tools.store.write(_enter, person, reason, tools.clock())
+    click.echo(f"{tools.console_url}/invitation/{secret}")
+    err.print(f"The link of {name} holds for {credentials.INVITATION.days} days, and once.")
+
+
+def _enter(conn: Connection, person: persons.NewPerson, reason: str | None, at: datetime) -> str:
+    there = len(administrators(conn))
+    if there >= FIRST and not reason:
+        raise Refused(
+            f"there are {there} administrators: let them enter {person.name} at the console,"
+            " or say why they cannot: --break-glass REASON"
+        )
+    number = persons.add(conn, CONSOLE, person, (), at)
+    if there >= FIRST and reason:
+        break_glass(conn, number, reason, at)
+    return credentials.invite(conn, number, at)

@@ -1,0 +1,200 @@
+"""Accounts, as administrators see them; every change awaits a second one of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select
+
+from alertd.console.pages import Answer, Page, Visit, get, post
+from alertd.console.permissions import ROLES, May
+from alertd.core.errors import InvalidAlert, NotFound, Problem
+from alertd.pipeline import accountchanges as changes
+from alertd.pipeline import credentials, sessions
+from alertd.pipeline.accountchanges import TOKEN_APPROVAL
+from alertd.store.accounts import person_programmes, person_regions
+from alertd.store.schema import marks, person_roles, persons, tokens
+from alertd.web.auth import approval_roles
+
+_PAGE = 100
+
+
+async def show_all(call: Visit) -> Answer:
+    after = call.query("after", "0")
+    rows = await call.tools.store.read(_list, int(after) if after.isdigit() else 0)
+    return await call.render(
+        "people.html.j2",
+        people=rows[:_PAGE],
+        more=rows[_PAGE - 1]["id"] if len(rows) > _PAGE else 0,
+        waiting=await call.tools.store.read(changes.count_open, call.tools.clock()),
+        by_token=await call.tools.store.read(_by_token),
+        width="wide",
+    )
+
+
+def _list(conn: Connection, after: int) -> list[dict[str, Any]]:
+    query = select(persons).where(persons.c.id > after).order_by(persons.c.id).limit(_PAGE + 1)
+    rows = conn.execute(query).mappings().all()
+    roles: dict[int, list[str]] = {row["id"]: [] for row in rows}
+    held = select(person_roles).where(person_roles.c.person_id.in_(roles))
+    for role in conn.execute(held.order_by(person_roles.c.role)).mappings():
+        roles[role["person_id"]].append(role["role"])
+    return [{**row, "roles": roles[row["id"]]} for row in rows]
+
+
+def _by_token(conn: Connection) -> bool:
+    return conn.scalar(select(marks.c.value).where(marks.c.name == TOKEN_APPROVAL)) is not None
+
+
+async def show_one(call: Visit) -> Answer:
+    number, now = int(call.path("number")), call.tools.clock()
+    person, given = await call.tools.store.read(_person, number)
+    return await call.render(
+        "person.html.j2",
+        person=person,
+        tokens=given,
+        has=await call.tools.store.read(credentials.factors, number),
+        listed=await call.tools.store.read(sessions.of_person, number, now),
+        now=now,
+        **_choices(call),
+    )
+
+
+def _person(conn: Connection, number: int) -> tuple[dict[str, Any], list[RowMapping]]:
+    row = conn.execute(select(persons).where(persons.c.id == number)).mappings().one_or_none()
+    if row is None:
+        raise NotFound("there is no such person")
+
+    def of(column: Any) -> list[str]:
+        return list(conn.scalars(select(column).where(column.table.c.person_id == number)))
+
+    given = select(tokens).where(tokens.c.person_id == number).order_by(tokens.c.id.desc())
+    person = {
+        **row,
+        "roles": of(person_roles.c.role),
+        "regions": of(person_regions.c.region),
+        "programmes": of(person_programmes.c.programme),
+    }
+    return person, list(conn.execute(given.limit(50)).mappings())
+
+
+def _choices(call: Visit) -> dict[str, Any]:
+    rulebook = call.tools.rulebook
+    roles = [*ROLES, *sorted(approval_roles(rulebook))]
+    return {
+        "roles": [(role, role) for role in roles],
+        "programmes": [(each, each) for each in rulebook.programmes()],
+        "languages": [(tag, tag) for tag in call.console.rendering.languages],
+    }
+
+
+async def show_new(call: Visit) -> Answer:
+    return await call.render("person_new.html.j2", problems=[], form=call.form, **_choices(call))
+
+
+async def ask_new(call: Visit) -> Answer:
+    body = {
+        "name": call.form.get("name"),
+        "language": call.form.get("language", call.language),
+        **_rights(call),
+    }
+    if not body["name"] or not body["roles"]:
+        problems = [
+            (field, text)
+            for field, text in (
+                ("name", call.say("Write the name that tells this person apart.")),
+                ("roles", call.say("Choose at least one role.")),
+            )
+            if not body[field]
+        ]
+        return await call.render(
+            "person_new.html.j2", status=422, problems=problems, form=call.form, **_choices(call)
+        )
+    return await _ask(call, "person.enter", body)
+
+
+def _rights(call: Visit) -> dict[str, Any]:
+    """Read roles, regions and programmes; raises InvalidAlert for what is none."""
+    choices = _choices(call)
+    roles = call.form.all("roles")
+    programmes = call.form.all("programmes")
+    regions = [code.upper() for code in call.form.get("regions").replace(",", " ").split()]
+    known = {role for role, _ in choices["roles"]}
+    problems = [Problem("roles", "is no role") for role in roles if role not in known]
+    known = {programme for programme, _ in choices["programmes"]}
+    problems += [Problem("programmes", "is no programme") for p in programmes if p not in known]
+    problems += [
+        Problem("regions", f"{code} is no region")
+        for code in regions
+        if not call.tools.atlas.known(code)
+    ]
+    if problems:
+        raise InvalidAlert(problems)
+    return {"roles": roles, "programmes": programmes, "regions": regions}
+
+
+async def ask_change(call: Visit) -> Answer:
+    """Ask for one of the changes of a person."""
+    number = int(call.path("number"))
+    kind = call.form.get("kind")
+    body: dict[str, Any] = {"person": number}
+    if kind == "person.roles":
+        body |= _rights(call)
+    elif kind == "token.mint":
+        days = call.form.get("days", "30")
+        if not (days.isascii() and days.isdigit() and 1 <= int(days) <= 366):
+            raise InvalidAlert([Problem("days", "from 1 to 366")])
+        body |= {"label": call.form.get("label")[:100] or "console", "days": int(days)}
+    elif kind == "token.revoke":
+        body |= {"token": int(call.form.get("token") or 0)}
+    elif kind not in {"person.disable", "person.invite"}:
+        raise NotFound("there is no such change")
+    return await _ask(call, kind, body)
+
+
+async def ask_policy(call: Visit) -> Answer:
+    return await _ask(call, "policy.token_approval", {"allowed": "allowed" in call.form})
+
+
+async def _ask(call: Visit, kind: str, body: Mapping[str, Any]) -> Answer:
+    await changes.ask(call.tools, call.actor, kind, body)
+    await call.flash("Asked for. It is done once a second administrator agrees.")
+    return call.redirect("/people/changes")
+
+
+async def show_changes(call: Visit) -> Answer:
+    return await _changes(call)
+
+
+async def _changes(call: Visit, done: changes.Done | None = None) -> Answer:
+    waiting = await call.tools.store.read(changes.list_open, call.tools.clock())
+    return await call.render("changes.html.j2", waiting=waiting, done=done)
+
+
+async def decide(call: Visit) -> Answer:
+    agree = call.form.get("decision") == "agree"
+    if agree:
+        await call.require_fresh_factor()
+    done = await changes.decide(call.tools, call.actor, int(call.path("number")), agree=agree)
+    if done.secret:
+        return await _changes(call, done)
+    await call.flash("Done." if agree else "Declined. Nothing was changed.")
+    return call.redirect("/people/changes")
+
+
+async def end_session(call: Visit) -> Answer:
+    await sessions.end(call.tools, call.actor, int(call.path("number")), own=False)
+    await call.flash("The session has ended.")
+    return call.redirect("/people")
+
+
+PAGES: tuple[Page, ...] = (
+    get("/people", show_all, May.ADMINISTER),
+    get("/people/new", show_new, May.ADMINISTER),
+    post("/people/new", ask_new, May.ADMINISTER),
+    get("/people/changes", show_changes, May.ADMINISTER),
+    post("/people/changes/{number}", decide, May.ADMINISTER),
+    post("/people/policy", ask_policy, May.ADMINISTER),
+    post("/people/sessions/{number}/end", end_session, May.ADMINISTER),
+    get("/people/{number}", show_one, May.ADMINISTER),
+    post("/people/{number}", ask_change, May.ADMINISTER),
+)
