@@ -16,7 +16,6 @@ from alertd.templating import Catalogue
 NEWSROOM = "/newsroom"
 BANNER = "/banner"
 SCHEMAS = ("state", "webhook")
-BANNER_S = 60  # after which a banner loads itself anew
 _TRIED = 5  # exercises that the page lists
 
 
@@ -49,7 +48,6 @@ def write_banner(edition: Edition, site: Site, language: str | None) -> bytes:
     context = {
         "alerts": [row(each, catalogue) for each in live],
         "home": site.home(tag),
-        "again_s": BANNER_S,
     }
     return render(site, catalogue, "banner.html", context, real=True)
 

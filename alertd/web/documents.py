@@ -5,6 +5,7 @@ from aiohttp import web
 from alertd.publishing.document import Document
 
 MAX_AGE_S = 30  # a child is named in no cache for longer; nothing may be served stale after it
+FRAMED_S = 60  # after which what stands in somebody's frame is fetched anew
 
 ANYBODY = {
     "Access-Control-Allow-Origin": "*",
@@ -38,6 +39,8 @@ def respond(request: web.Request, document: Document) -> PublicCopy:
         "X-Robots-Tag": "noindex, noarchive",
         **ANYBODY,
     }
+    if document.framed:  # stands in pages that stay open, and must not go on naming a child
+        headers["Refresh"] = str(FRAMED_S)
     if document.policy:
         headers["Content-Security-Policy"] = document.policy
     if _has_it(request, document):

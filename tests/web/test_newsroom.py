@@ -56,6 +56,7 @@ async def test_the_banner_may_be_framed_sets_no_cookie_and_runs_no_script(
     assert "X-Frame-Options" not in answer.headers
     assert "Set-Cookie" not in answer.headers
     assert "<script" not in text
+    assert answer.headers["Refresh"] == "60"  # an end reaches a page that stays open
     assert len(text) < 2500
     (link,) = html.fromstring(text).xpath("//a")
     assert link.get("href").startswith(f"{PUBLIC_URL}/a/")

@@ -94,7 +94,7 @@ async def _form(visit: Visit, given: dict[str, Any], problems: dict[str, str]) -
         exercise=bool(given.get("exercise")),
         chosen=given.get("regions", []),
         problems=problems,
-        regions=tree_of(visit.tools.atlas, visit.language),
+        regions=_offered(visit),
         channels=[(name, lane_of(visit, name)) for name in sorted(visit.tools.channels)],
         classes=[(name, visit.say(text)) for name, text in CLASSES.items()],
         languages=[(tag, autonym(tag)) for tag in visit.console.rendering.languages],
@@ -116,6 +116,13 @@ async def add(visit: Visit) -> Answer:
         return await visit.render("operators/secret.html.j2", secret=added.secret)
     await visit.flash("Recipient %(number)s was entered.", number=added.recipient_id)
     return visit.redirect(f"{RECIPIENTS}/{added.recipient_id}")
+
+
+def _offered(visit: Visit) -> list[dict[str, Any]]:
+    """Give the regions of the programmes' countries."""
+    countries = {rules.country for rules in visit.tools.rulebook.rule_sets.values()}
+    tree = tree_of(visit.tools.atlas, visit.language)
+    return [region for region in tree if region["code"] in countries]
 
 
 def tree_of(atlas: Atlas, language: str, above: str | None = None) -> list[dict[str, Any]]:
