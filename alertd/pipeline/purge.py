@@ -60,7 +60,7 @@ async def purge(tools: Tools, alert_id: str, *, by: str, ground: Ground) -> None
 
 
 async def retain(tools: Tools, closed_days: int | None) -> None:
-    """Do what retention asks for; without `closed_days` only end what a crash left, and forget forms."""
+    """Do what retention asks for; without `closed_days` alerts stay, but for what a crash left."""
     if closed_days is not None:
         await purge_due(tools, closed_before=tools.clock() - timedelta(days=closed_days))
     await finish_purges(tools)

@@ -84,7 +84,11 @@ function keepMoving(board) {
   const source = "EventSource" in window ? new EventSource(board.dataset.live) : null;
   let failures = 0;
   if (source) {
-    source.onmessage = (event) => move(board, JSON.parse(event.data));
+    source.onmessage = (event) => {
+      const live = JSON.parse(event.data);
+      move(board, live);
+      if (!live.moves) source.close();
+    };
     source.onerror = () => {
       failures += 1;
       if (failures < 3) return;
@@ -113,8 +117,19 @@ function move(board, live) {
     if (bar) draw(holder, bar);
   }
   const isNew = Object.keys(live.bars).some((key) => !known.has(key));
-  // What is not drawn yet, and the buttons that go with the end of it, are the server's to draw.
-  if (isNew || ("moves" in board.dataset && !live.moves)) location.reload();
+  const isDone = "moves" in board.dataset && !live.moves;
+  if (isNew || isDone) redraw(board);
+}
+
+// What is not drawn yet is the server's to draw; the rest of the page, and what it tells, stays.
+async function redraw(board) {
+  const answer = await fetch(location.pathname);
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.querySelector("[data-live]");
+  if (!fresh) return;
+  board.replaceChildren(...fresh.childNodes);
+  if (!("moves" in fresh.dataset)) delete board.dataset.moves;
 }
 
 function draw(holder, bar) {

@@ -1,0 +1,169 @@
+"""Officials at a real browser, against a whole alertd: from the first question to the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import Page, expect
+
+from alertd.pipeline import sessions
+from alertd.pipeline.sessions import Factor, Stage
+from alertd.settings import Settings
+from tests.console.chromium import (
+    chromium,
+    faults,
+    is_wider_than_its_window,
+    open_page,
+    shoot,
+    views,
+)
+from tests.dispatch.conftest import Town, make_officials, peers, running, settings
+from tests.factories import CRITERIA
+
+__all__ = ["peers", "settings"]
+APPROVERS = ("police", "prosecutor", "ngo")
+ROLES = {"ngo": "activation"}
+PEOPLE = 20  # on each channel
+
+
+@dataclass
+class Office:
+    """Everybody at their own browser, in one language and size."""
+
+    chromium: Chromium
+    town: Town
+    language: str
+    size: tuple[int, int]
+
+    async def enter(self, who: str) -> Page:
+        """Give the browser of somebody who has just given both factors."""
+        tools = self.town.tools
+        number = self.town.officials[who].person_id
+        token = await tools.store.write(
+            sessions.open_session, number, Stage.FULL, Factor.TOTP, agent="test", at=tools.clock()
+        )
+        session = await sessions.find(tools, token)
+        assert session is not None
+        await sessions.keep(tools, session.id, language=self.language, fresh_at=tools.clock())
+        url = f"http://127.0.0.1:{self.town.app.ports['api']}"
+        cookie = ("alertd_session", token)
+        return await open_page(self.chromium, url, cookie, self.language, self.size)
+
+    async def look(self, page: Page, name: str) -> None:
+        """Hold a page to what all of them must be, and keep a picture of it."""
+        await shoot(page, f"officials-{name}-{self.language}-{self.size[0]}")
+        assert not await is_wider_than_its_window(page), name
+        assert await faults(page) == [], name
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/alertd.db"
+
+
+@pytest.fixture
+async def town(settings: Settings, peers: object) -> AsyncIterator[Town]:
+    async with running(settings) as app:
+        found = Town(app, app.tools, peers, await make_officials(app.tools))  # type: ignore[arg-type]
+        await found.populate(PEOPLE)
+        yield found
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("language", "size"), views())
+async def test_an_exercise_from_the_first_question_to_the_end(
+    town: Town, language: str, size: tuple[int, int]
+) -> None:
+    async with chromium() as opened:
+        office = Office(opened, town, language, size)
+        alert = await _submit(office, await office.enter("submitter"))
+        for who in APPROVERS:
+            page = await office.enter(who)
+            await _approve(office, page, alert, ROLES.get(who, who))
+        await _watch(office, page)
+        await _end(office, await office.enter("police"), alert)
+        await expect(page.locator("[data-bar]").first).to_be_visible()
+
+
+async def _submit(office: Office, page: Page) -> str:
+    await page.goto("/submit?status=exercise")
+    await office.look(page, "start")
+    await page.locator("main form button.primary").click()
+    await page.fill("[name='children.0.name']", "Παράδειγμα Παραδείγματος")
+    await expect(page.locator("[data-notice]")).to_contain_text("Παραδείγματος")
+    await page.fill("[name='children.0.age']", "9")
+    await page.check("[name='children.0.sex'][value=female]")
+    await page.fill("[name='children.0.hair']", "?")
+    await office.look(page, "who")
+    await _next(page)
+    await page.fill("[name='last_seen.at.date']", "2026-01-02")
+    await page.fill("[name='last_seen.at.time']", "10:30")
+    await page.fill("[name='last_seen.place']", "Example Square")
+    await page.fill("[name='circumstances']", "Fictional, for an exercise.")
+    await office.look(page, "seen")
+    await _next(page)
+    await office.look(page, "with")
+    await _next(page)
+    await page.check("[name='area.regions'][value=GR-I]")
+    await office.look(page, "area")
+    await _next(page)
+    await _criteria(page)
+    await office.look(page, "criteria")
+    await _next(page)
+    await office.look(page, "check-gaps")
+    await page.locator("form[action$='/check/unknown'] button").click()
+    await office.look(page, "check")
+    await page.locator("form[action$='/check/send'] button").click()
+    await page.wait_for_url("**/alerts/*")
+    await office.look(page, "sent")
+    return page.url.rpartition("/")[2]
+
+
+async def _criteria(page: Page) -> None:
+    for name in CRITERIA:
+        await page.check(f"[name='criteria.{name}.met'][value=yes]")
+        await page.fill(f"[name='criteria.{name}.reason']", "Fictional.")
+    await page.fill("[name='case_reference']", "EX-2026/0001")
+    await page.fill("[name='authority']", "Example Police (fictional)")
+
+
+async def _next(page: Page) -> None:
+    await page.locator("button[value=next]").click()
+    await page.wait_for_load_state()
+
+
+async def _approve(office: Office, page: Page, alert: str, role: str) -> None:
+    await page.goto(f"/alerts/{alert}")
+    await office.look(page, f"alert-{role}")
+    await page.locator(f"a[href$='/approve/{role}']").click()
+    await office.look(page, f"approve-{role}")
+    if await page.locator("[name=reference]").count():
+        await page.fill("[name=reference]", "EX 1/2026")
+    await page.locator(".confirm button.primary").click()
+    await expect(page.locator(".toast")).to_be_visible()
+
+
+async def _watch(office: Office, page: Page) -> None:
+    """See the bars fill by themselves."""
+    bars = page.locator("[data-bar] .key-planned")
+    await expect(bars.first).to_be_visible()
+    for name in ("sms", "email", "webhook"):
+        bar = page.locator(f"[data-bar$='.{name}'] .key-planned")
+        await expect(bar).to_have_text(re.compile(r" 0$"), timeout=20_000)
+    await office.look(page, "live")
+
+
+async def _end(office: Office, page: Page, alert: str) -> None:
+    await page.goto(f"/alerts/{alert}/end")
+    await office.look(page, "end-reasons")
+    await page.locator("a[href$='reason=found']").click()
+    await page.fill("[name=why]", "Fictional, for an exercise.")
+    await office.look(page, "end")
+    await page.locator(".confirm button.primary").click()
+    await expect(page.locator(".toast")).to_be_visible()
+    await office.look(page, "ended")
