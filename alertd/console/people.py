@@ -7,6 +7,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import ROLES, May
+from alertd.console.rendering import N_
 from alertd.core.errors import InvalidAlert, NotFound, Problem
 from alertd.pipeline import accountchanges as changes
 from alertd.pipeline import credentials, sessions
@@ -177,7 +178,7 @@ async def decide(call: Visit) -> Answer:
     done = await changes.decide(call.tools, call.actor, int(call.path("number")), agree=agree)
     if done.secret:
         return await _changes(call, done)
-    await call.flash("Done." if agree else "Declined. Nothing was changed.")
+    await call.flash(N_("Done.") if agree else N_("Declined. Nothing was changed."))
     return call.redirect("/people/changes")
 
 
