@@ -58,8 +58,7 @@ class WebhookSettings(BaseModel):
     ping_url: str | None = Field(
         default=None,
         description="An endpoint of ours, or of a partner who agreed, that is sent a signed ping "
-        "as the channel's link test.",
-        examples=["https://hooks.example.org/ping"],
+        "as the channel's link test: https://hooks.example.org/ping.",
     )
     ping_secret: SecretStr | None = Field(
         default=None, description="The secret that pings are signed with (`whsec_...`)."
