@@ -69,6 +69,10 @@ class Reading:
         return not self.problems
 
 
+def says_unknown(text: str) -> bool:
+    return text.casefold() in _SAID_UNKNOWN
+
+
 def read(form: Form, frame: Frame) -> Reading:
     """Read a form, however much of it is filled in."""
     reader = _Reader(form, frame)
@@ -152,7 +156,7 @@ class _Reader:
         if field.shape is Shape.MOMENT:
             return self._moment(field.name)
         text = self._text(field.name)
-        if field.unknown and text.casefold() in _SAID_UNKNOWN:
+        if field.unknown and says_unknown(text):
             return UNKNOWN
         if text:
             return self._parsed(field, text)

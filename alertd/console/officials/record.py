@@ -19,6 +19,7 @@ from alertd.core.lifecycle import VersionState
 from alertd.core.rendition import Kind
 from alertd.core.ruleset import Words
 from alertd.pipeline import approve as approving
+from alertd.pipeline.facts import allowed
 from alertd.pipeline.record import Entry, open_text, record
 from alertd.pipeline.versions import (
     Version,
@@ -101,6 +102,7 @@ async def open_record(visit: Visit) -> Record:
     if alert is not None:
         await tools.store.write(_note, visit.actor.label, read.version, tools.clock())
     wording = wording_of(visit, read.version, alert)
+    told = alert and allowed(alert, read.version.rules, wording.catalogue.language)
     changes: Sequence[Difference] = ()
     if key and alert and read.before and read.before.facts is not None:
         old = open_facts(key, read.before)
@@ -115,7 +117,7 @@ async def open_record(visit: Visit) -> Record:
         author=read.author,
         hands=read.hands,
         alert=alert,
-        rows=rows(alert, wording, tools.atlas) if alert else (),
+        rows=rows(told, wording, tools.atlas) if told else (),
         changes=changes,
         i_may_approve_as=[role for role, last in mine.items() if last is not None],
         mine_is_last=any(mine.values()),

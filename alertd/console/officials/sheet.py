@@ -14,6 +14,7 @@ from alertd.core.approval import needed_roles
 from alertd.core.rendition import Kind
 from alertd.core.ruleset import ApprovalRole, Criterion, RuleSet, Words
 from alertd.pipeline import formdrafts
+from alertd.pipeline.facts import allowed
 from alertd.pipeline.formdrafts import FormDraft, Purpose
 from alertd.pipeline.versions import latest
 from alertd.pipeline.wording import Wording
@@ -106,7 +107,8 @@ class Sheet:
     def notice(self, wording: Wording, tools: Tools) -> list[tuple[str, str]]:
         """Give the notice as it stands: each printed fact, empty where nothing was said yet."""
         gaps = sorted(self.reading.gaps)
-        return rows(self.reading.alert, wording, tools.atlas, gaps=gaps)
+        alert = allowed(self.reading.alert, self.rules, wording.catalogue.language)
+        return rows(alert, wording, tools.atlas, gaps=gaps)
 
     def _inputs(self, name: str) -> tuple[str, ...]:
         field = self.fields.get(name)

@@ -5,6 +5,7 @@ from typing import Any
 
 from alertd.console.officials import labels
 from alertd.console.officials.fields import UNKNOWN, Field, Shape, Step, step_of
+from alertd.console.officials.reading import says_unknown
 from alertd.console.officials.sheet import Sheet
 from alertd.console.pages import Answer, Visit
 from alertd.core.ruleset import Words, say
@@ -61,6 +62,8 @@ def _value(visit: Visit, sheet: Sheet, field: Field) -> str:
     if field.name == "languages":
         return ", ".join(map(autonym, sheet.values(field.name)))
     value = sheet.value(field.name)
+    if field.unknown and says_unknown(value):
+        value = UNKNOWN
     if field.name == "kind":
         return say(next(k.title for k in sheet.rules.kinds if k.name == sheet.kind), visit.language)
     known = {"yes": "Yes", "no": "No", UNKNOWN: "unknown"} | dict(labels.CHOICES)
