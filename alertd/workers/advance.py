@@ -35,7 +35,8 @@ class AdvanceWorker:
                 log.exception("advance.failed", error=type(error).__name__)
                 waiting = False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._turn.wait(), WAIT_S if waiting else POLL_S)
+                async with asyncio.timeout(WAIT_S if waiting else POLL_S):
+                    await self._turn.wait()
 
     async def advance(self) -> bool:
         """Go on until nothing can be done now; tells whether something waits for a lease."""

@@ -134,7 +134,8 @@ class DeliveryWorker:
         """Until there is a reason for a transaction: a group to settle, a wake-up, a poll."""
         patience = GROUP_S if self._outcomes or self._in_flight else POLL_S
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._turn.wait(), patience)
+            async with asyncio.timeout(patience):
+                await self._turn.wait()
 
     async def _settle_and_lease(self, outcomes: Sequence[Settled], room: int) -> list[InHand]:
         """Write the group and take the next one; while the database is away, keep it and wait."""
@@ -200,7 +201,8 @@ class DeliveryWorker:
         while self._in_flight and (left := deadline - time.monotonic()) > 0:
             self._turn.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._turn.wait(), min(left, GROUP_S))
+                async with asyncio.timeout(min(left, GROUP_S)):
+                    await self._turn.wait()
         try:
             async with asyncio.timeout(max(deadline - time.monotonic(), 1)):
                 await self._settle_the_last()

@@ -26,7 +26,13 @@ def _tell(task: asyncio.Task[None]) -> None:
 
 
 async def end(*tasks: asyncio.Task[None]) -> None:
-    """Cancel tasks and wait until they are gone."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Cancel tasks and wait until they are gone.
+
+    Asked again until they are: Python 3.11's `asyncio.wait_for`, which libraries use, may lose
+    a cancellation that comes at the moment of its result.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1)

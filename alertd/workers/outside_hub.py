@@ -41,7 +41,8 @@ class OutsideHub:
                 log.warning("websub.outside_hub", why=type(error).__name__)
                 pause = min(2 * pause, LONGEST_S)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await woken.wait()
 
     async def _tell(self) -> None:
         sequence = await self._press.sequence()

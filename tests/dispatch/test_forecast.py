@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from alertd.core import gsm
 from alertd.pipeline.forecast import forecast
 from tests.dispatch.conftest import Town
 
@@ -21,9 +22,13 @@ async def test_the_forecast_counts_exactly_who_is_reached(town: Town) -> None:
 
 async def test_the_forecast_tells_parts_and_when_the_rate_lets_it_finish(town: Town) -> None:
     await town.populate(3)
-    told = await forecast(town.tools, await town.submit())
+    alert_id = await town.submit()
+    told = await forecast(town.tools, alert_id)
+    await town.approve(alert_id)
+    await town.peers.twilio.wait_for(3)
     sms = next(each for each in told.channels if each.channel == "sms")
-    assert [each.parts_each for each in sms.languages] == [2]
+    seen = {gsm.parts(message.body)[1] for message in town.peers.twilio.messages}
+    assert {each.parts_each for each in sms.languages} == seen
     assert sms.rate_per_s == 5000
     assert sms.finishes_at == told.as_of + timedelta(seconds=3 / 5000)
 
