@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Select, func, select, union
 
@@ -48,18 +48,19 @@ async def forecast(tools: Tools, alert_id: str) -> Forecast:
     version, counts, texts = await tools.store.read(_read, alert_id)
     key = await key_of(tools, version)
     parts = await asyncio.to_thread(_parts, tools, version, key, texts)
-    channels = _channels(tools, counts, parts)
     now = tools.clock()
+    channels = _channels(tools, counts, parts, now)
     return Forecast(alert_id=alert_id, version=version.number, as_of=now, channels=channels)
 
 
 async def foresee(tools: Tools, intent: Intent, parts: Mapping[str, int]) -> list[ChannelForecast]:
     """Give the same for what is not submitted yet; `parts` are those of its text messages."""
-    return _channels(tools, await tools.store.read(_count, intent), parts)
+    return _channels(tools, await tools.store.read(_count, intent), parts, tools.clock())
 
 
-def _channels(tools: Tools, counts: Counts, parts: Mapping[str, int]) -> list[ChannelForecast]:
-    now = tools.clock()
+def _channels(
+    tools: Tools, counts: Counts, parts: Mapping[str, int], now: datetime
+) -> list[ChannelForecast]:
     channels = []
     for channel in sorted({channel for channel, _ in counts}):
         languages = _languages(channel, counts, parts)
