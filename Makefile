@@ -17,7 +17,7 @@ demo: $(STAMP)
 	@$(BIN)/alertd demo $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check --no-cache .
