@@ -43,9 +43,17 @@ def catalogue(language: str) -> Catalog:
 
 
 def used_messages() -> set[tuple[str | None, str]]:
-    """Give context and text of every message that templates and code ask for."""
+    """Give context and text of every message that templates and code ask for.
+
+    The console's words stand in catalogues of their own: tests/console/test_words.py.
+    """
+    folders = [folder for folder in SHIPPED.iterdir() if folder.name not in {"console", "locale"}]
     found = [
-        *extract_from_dir(SHIPPED, [("**.j2", "jinja2")], OPTIONS),
+        *(
+            message
+            for folder in folders
+            for message in extract_from_dir(folder, [("**.j2", "jinja2")], OPTIONS)
+        ),
         *(found for folder in PYTHON for found in extract_from_dir(folder, [("**.py", "python")])),
     ]
     return {(context, ids if isinstance(ids, str) else ids[0]) for *_, ids, _, context in found}
