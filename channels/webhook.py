@@ -61,9 +61,7 @@ class WebhookSettings(BaseModel):
         "as the channel's link test: https://hooks.example.org/ping.",
     )
     ping_secret: SecretStr | None = Field(
-        default=None,
-        description="The secret that pings are signed with (`whsec_...`).",
-        examples=["whsec_of-that-endpoint"],
+        default=None, description="The secret that pings are signed with (`whsec_...`)."
     )
 
     @model_validator(mode="after")
