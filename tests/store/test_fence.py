@@ -45,8 +45,8 @@ def _settle(conn: Connection, id_: int, node: str, held: int) -> str:
 
 @pytest.mark.parametrize(
     ("now_at", "attempts", "settled"),
-    [(NODE, 0, "sent"), (OTHER, 1, "leased"), (NODE, 1, "leased")],
-    ids=["still ours", "another's", "ours again"],
+    [(NODE, 0, "sent"), (OTHER, 1, "leased"), (OTHER, 0, "leased"), (NODE, 1, "leased")],
+    ids=["still ours", "another's", "another's after it was given back untried", "ours again"],
 )
 async def test_a_settlement_counts_for_the_very_lease_it_began_under(
     store: Store, now_at: str, attempts: int, settled: str
