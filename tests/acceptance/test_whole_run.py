@@ -15,15 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from alertd.cli import main
 from alertd.demo import ports, sample
 from alertd.demo.daemon import scrubbed
 
 ANY_PORTS = [part for name in ports.DEFAULTS for part in (f"--{name}-port", "0")]
-
-
-def alertd(folder: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "alertd", "--config", str(folder / "alertd.toml"), *arguments]
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +51,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert process.returncode == 0
 
 
-def verify(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own command
-        alertd(folder, "audit", "verify"),
-        cwd=folder,
-        env=scrubbed(os.environ),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def verify(folder: Path) -> Result:
+    words = ["--config", str(folder / "alertd.toml"), "audit", "verify"]
+    return CliRunner().invoke(main, words)
 
 
 def copied(run: Path, to: Path) -> Path:
@@ -103,7 +94,15 @@ def test_no_log_line_holds_an_address(run: Path) -> None:
 
 
 def test_record_of_the_run_verifies_while_it_runs(run: Path) -> None:
-    said = verify(run)
+    said = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "alertd", "--config", str(run / "alertd.toml"), "audit", "verify"],
+        cwd=run,
+        env=scrubbed(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert said.stdout.splitlines()[-1] == "nothing is wrong", said.stdout + said.stderr
     assert said.returncode == 0
 
@@ -119,7 +118,7 @@ def test_record_of_the_run_verifies_while_it_runs(run: Path) -> None:
 )
 def test_record_that_was_tampered_with_does_not(run: Path, tmp_path: Path, tampering: str) -> None:
     folder = copied(run, tmp_path)
-    assert verify(folder).returncode == 0
+    assert verify(folder).exit_code == 0
     ledger = sqlite3.connect(folder / "alertd.db")
     ledger.execute("PRAGMA foreign_keys = OFF")
     assert ledger.execute(tampering).rowcount == 1
@@ -127,4 +126,4 @@ def test_record_that_was_tampered_with_does_not(run: Path, tmp_path: Path, tampe
     ledger.close()
     said = verify(folder)
     assert "nothing is wrong" not in said.stdout
-    assert said.returncode == 2
+    assert said.exit_code == 2

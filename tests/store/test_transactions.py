@@ -35,7 +35,15 @@ async def test_one_failing_write_of_many_takes_only_itself_down(store: Store) ->
     assert await store.read(names) == [f"n{i:02}" for i in range(30) if i != 7]
 
 
+async def until_it_listens(store: Store) -> None:
+    """Wait for the connection that hears of other nodes: its beginning wakes everybody."""
+    ready = store.listen("ready")
+    await store.write(wake, "ready")
+    await asyncio.wait_for(ready.wait(), 5)
+
+
 async def test_a_commit_wakes_the_listeners_of_its_topic_alone(store: Store) -> None:
+    await until_it_listens(store)
     mine, other = store.listen("mine"), store.listen("other")
 
     def work(conn: Connection) -> None:
@@ -48,6 +56,7 @@ async def test_a_commit_wakes_the_listeners_of_its_topic_alone(store: Store) -> 
 
 
 async def test_a_failed_write_wakes_nobody(store: Store) -> None:
+    await until_it_listens(store)
     event = store.listen("mine")
 
     def work(conn: Connection) -> None:
