@@ -47,6 +47,14 @@ _MISSING = re.compile(
 GreekSms = Literal["gsm7", "ucs2"]
 
 
+class Unset(ConfigError):
+    """A template asks for what its context does not hold: `name`."""
+
+    def __init__(self, message: str, name: str) -> None:
+        self.name = name
+        super().__init__(message)
+
+
 class Gettext(Protocol):
     """What both a catalogue and its absence can do."""
 
@@ -219,15 +227,15 @@ def _fault(template: Template, error: Exception) -> ConfigError:
     if not frames:
         return ConfigError(f"{template.name}: {type(error).__name__}")
     file, line = Path(frames[-1].filename), frames[-1].lineno
-    return ConfigError(f"{file}, line {line}: {_told(error, file.read_text(encoding='utf-8'))}")
+    name = _unset(error, file.read_text(encoding="utf-8"))
+    at = f"{file}, line {line}"
+    return Unset(f"{at}: {error}", name) if name else ConfigError(f"{at}: {type(error).__name__}")
 
 
-def _told(error: Exception, source: str) -> str:
-    """Give the message if all that it names stands in the template, else the error's class.
+def _unset(error: Exception, source: str) -> str:
+    """Give the name that is missing, if it stands in the template, and so may be told.
 
     A message quotes keys that were looked up, and with `{{ labels[who] }}` that is a child's name.
     """
     match = _MISSING.fullmatch(str(error)) if isinstance(error, UndefinedError) else None
-    if match and re.search(rf"\b{match['name']}\b", source):
-        return str(error)
-    return type(error).__name__
+    return match["name"] if match and re.search(rf"\b{match['name']}\b", source) else ""

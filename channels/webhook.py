@@ -30,7 +30,7 @@ TYPES = {
     Kind.EXPIRY: "alert.expired",
 }
 ENDS = frozenset({Kind.END, Kind.CORRECTION, Kind.EXPIRY})
-IDENTITY = ("alert_id", "identifier", "status", "language", "cap_url")
+IDENTITY = ("alert_id", "identifier", "status", "language", "link", "cap_url")
 LARGEST_BODY = 20_000  # what the standard lets a receiver count on
 
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")

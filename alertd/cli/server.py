@@ -102,12 +102,16 @@ def _run(job: Callable[[Settings], Coroutine[None, None, None]], settings: Setti
 
 @click.command()
 @click.option("--example", "show_example", is_flag=True, help="Print alertd.toml.example.")
+@click.option("--outward", is_flag=True, help="Print which fields may leave by which channel.")
 @json_option
 @pass_session
-def check(session: Session, *, show_example: bool, as_json: bool) -> None:
+def check(session: Session, *, show_example: bool, outward: bool, as_json: bool) -> None:
     """Look at configuration, rule sets, templates and secrets; name every problem at once."""
     if show_example:
         click.echo(example(channel_settings()), nl=False)
+        return
+    if outward:
+        _print_outward(session.settings(), as_json=as_json)
         return
     settings, problems = inspect(session.config, channels=channel_settings())
     if settings is not None:
@@ -118,6 +122,22 @@ def check(session: Session, *, show_example: bool, as_json: bool) -> None:
     if problems:
         raise Misconfigured("\n".join(problems))
     click.echo("everything can be used")
+
+
+def _print_outward(settings: Settings, *, as_json: bool) -> None:
+    """Show, per rule set, what may enter messages that cannot be recalled."""
+    rulebook = Rulebook.load(settings.rulesets_dir or home("config") / "rulesets")
+    lists = {
+        f"{programme} {version}": rules.outward
+        for (programme, version), rules in sorted(rulebook.rule_sets.items())
+    }
+    if as_json:
+        write_json(lists)
+        return
+    for name, channels in lists.items():
+        click.echo(name)
+        for channel, fields in channels.items():
+            click.echo(f"  {channel}: {', '.join(fields) or 'the link alone'}")
 
 
 def _problems(settings: Settings, *, channels: bool) -> Iterator[str]:

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from alertd.core.alert import LanguageTag, PhoneLine, PhoneNumber
 from alertd.core.errors import Problem
 from alertd.core.language import best_language
+from alertd.core.outward import DEFAULTS, PHOTO, Outward, may_enter
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
@@ -162,6 +163,7 @@ class RuleSet(Rule):
     allow_companion: bool = False  # GDPR Art. 10: convicted or suspected persons
     allow_health: bool = False  # GDPR Art. 9
     allow_preview: bool = False  # name and photo in what others copy of a shared link
+    outward: Outward = Field(default_factory=lambda: dict(DEFAULTS), validate_default=True)
     notify_expiry: Channels = ()  # where those reached are told that it expired
     tell_opted_out: bool = False  # whether an end also goes to who has opted out since
     rebroadcasts: Annotated[tuple[Rebroadcast, ...], Field(max_length=10)] = ()
@@ -189,6 +191,10 @@ class RuleSet(Rule):
             PhoneLine(label=say(line.label, language), number=line.number)
             for line in self.phone_lines
         )
+
+    def may_enter(self, channel: str) -> frozenset[str]:
+        """Give the fields that a channel's messages may hold."""
+        return may_enter(self.outward, channel)
 
     @property
     def remind_after(self) -> timedelta:
@@ -256,6 +262,8 @@ def _bound_faults(rules: RuleSet) -> Iterator[Problem]:
         if ends != sorted(set(ends)):
             field = f"rebroadcasts.{place}.steps"
             yield Problem(field, "each step must end later than the one before it")
+    if PHOTO in rules.outward["sms"]:
+        yield Problem("outward.sms", f"a text message leads to the page alone: remove {PHOTO}")
     if rules.deputy_after_min <= rules.remind_after_min:
         yield Problem("deputy_after_min", "must be more than remind_after_min")
     for correction in (True, False):

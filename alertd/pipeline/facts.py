@@ -4,7 +4,7 @@ Templates see plain values and never the models, whose methods reach further tha
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -50,7 +50,7 @@ def view(alert: ChildAlert, wording: Wording) -> dict[str, Any]:
         for child in alert.children
     ]
     return {
-        "who": "; ".join(f"{child['name']}, {child['age']}" for child in children),
+        "who": who(children),
         "children": children,
         "companions": [_companion(each, wording) for each in alert.companions],
         "vehicle": alert.vehicle and _vehicle(alert.vehicle, wording),
@@ -59,6 +59,12 @@ def view(alert: ChildAlert, wording: Wording) -> dict[str, Any]:
         "authority": alert.authority,
         "expires": wording.moment(alert.expires_at),
     }
+
+
+def who(children: Iterable[Mapping[str, Any]]) -> str:
+    """Name the children in a headline, by as much of name and age as may stand there."""
+    named = (", ".join(child[key] for key in ("name", "age") if key in child) for child in children)
+    return "; ".join(filter(None, named))
 
 
 def neutral_view(alert: ChildAlert, wording: Wording, atlas: Atlas) -> dict[str, Any]:
@@ -141,13 +147,13 @@ def _changed_in_children(old: ChildAlert, new: ChildAlert) -> list[str]:
     return [name for name in printed if differs(name)]
 
 
-def data(alert: ChildAlert, zone: ZoneInfo) -> dict[str, Any]:
-    """Give the typed facts for machines, small enough for a webhook.
+def fitted(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Give typed facts small enough for a webhook.
 
     What does not fit is named in `omitted`; the CAP document holds it.
     """
-    facts = typed(alert, zone)
-    facts["omitted"] = omitted = []
+    omitted: list[str] = []
+    facts = {**typed, "area": dict(typed["area"]), "omitted": omitted}
     for holder, name in ((facts["area"], "polygon"), (facts, "circumstances"), (facts, "children")):
         if _size(facts) > LARGEST_DATA and holder.pop(name, None) is not None:
             omitted.append(name)

@@ -16,13 +16,14 @@ from alertd.core.alert import ChildAlert
 from alertd.core.cap import MEDIA_TYPE, message_identifier, to_xml
 from alertd.core.errors import ConfigError
 from alertd.core.gsm import fit_greek
+from alertd.core.outward import RECALLED
 from alertd.core.photo import Photo
 from alertd.core.regions import Atlas
 from alertd.core.rendition import Kind, Rendition, Slot, mark, split
 from alertd.core.ruleset import AlertKind, RuleSet
-from alertd.pipeline import capdoc, facts
+from alertd.pipeline import capdoc, facts, outward
 from alertd.pipeline.wording import Wording, autonym
-from alertd.templating import Templates, best_language
+from alertd.templating import Templates, Unset, best_language
 
 CAP_CHANNEL = "feed"  # carries the CAP document beside its own entries
 ALL_LANGUAGES = "mul"  # ISO 639-2: of a document that holds several
@@ -122,7 +123,9 @@ class Renderer:
             contexts = [
                 self._public(subject, kind, variant, language) for language in subject.languages
             ]
-            renditions += self._compose(channels, contexts)
+            for channel in channels:
+                seen = [self._let_out(subject.rules, channel.name, each) for each in contexts]
+                renditions += self._compose([channel], seen)
             if any(channel.name == CAP_CHANNEL for channel in channels):
                 renditions.append(self._cap(subject, contexts))
         return renditions
@@ -197,7 +200,7 @@ class Renderer:
         }
         if kind in {Kind.ALERT, Kind.UPDATE}:
             context |= facts.view(alert, wording) | {
-                "data": names | facts.data(alert, wording.zone),
+                "data": names | facts.typed(alert, wording.zone),
                 "shape": facts.shape(alert),
                 "changes": _changes(subject, alert, wording),
                 "labels": facts.labels(wording),
@@ -227,6 +230,13 @@ class Renderer:
     def _page(self, subject: Subject, language: str) -> str:
         """Give the address that can be revoked, in one language."""
         return f"{self.public_url}/a/{subject.alert_id}/{language}"
+
+    def _let_out(self, rules: RuleSet, channel: str, context: Context) -> Context:
+        """Give what a channel's templates see: what is left out is not in CAP's texts either."""
+        if channel == RECALLED or context["kind"] not in {Kind.ALERT, Kind.UPDATE}:
+            return context
+        narrow = outward.narrowed(context, rules.may_enter(channel))
+        return narrow | self._cap_texts(narrow)
 
     def _common(
         self, rules: RuleSet, wording: Wording, status: str, kind: Kind, variant: str
@@ -259,6 +269,7 @@ class Renderer:
         return words
 
     def _compose(self, channels: Iterable[Channel], contexts: Iterable[Context]) -> list[Rendition]:
+        """Give what each channel makes of the texts of each context."""
         return [
             Rendition(
                 kind=context["kind"],
@@ -278,12 +289,23 @@ class Renderer:
     def _texts(self, channel: str, files: Iterable[str], context: Context) -> dict[str, str]:
         texts = {}
         for file in files:
-            text = self.templates.render(
-                context["language"], channel, context["kind"], file, context
-            )
+            text = self._text(channel, file, context)
             texts[file] = _tidy(text) if file.endswith(".txt") else text
             _require_mark(texts[file], context["mark"], f"{channel}/{context['kind']}/{file}")
+        if channel in TO_OFFICIALS and "withheld" in context:
+            _require_link(texts.values(), context["link"], f"{channel}/{context['kind']}")
         return texts
+
+    def _text(self, channel: str, file: str, context: Context) -> str:
+        """Render a template; one that asks for what must not enter leads to the page instead."""
+        language, kind = context["language"], context["kind"]
+        try:
+            return self.templates.render(language, channel, kind, file, context)
+        except Unset as error:
+            if error.name not in context.get("withheld", ()):
+                raise
+        link = f"link.{file.rpartition('.')[2]}"
+        return self.templates.render(language, "outward", kind, link, context)
 
     def _cap(self, subject: Subject, contexts: Sequence[Context]) -> Rendition:
         """Give the CAP document of one message, every language in it."""
@@ -350,6 +372,12 @@ def _require_mark(text: str, word: str, where: str) -> None:
     visible = _UNSEEN.sub(" ", text) if where.endswith(".html") else text
     if not visible.lstrip().startswith((word, fit_greek(word))):
         raise ConfigError(f"templates {where}: must begin with {{{{ mark }}}} or {{{{ prefix }}}}")
+
+
+def _require_link(texts: Iterable[str], link: str, where: str) -> None:
+    """Hold what people are sent to leading to the page, which has the rest and can be revoked."""
+    if not any(link in text for text in texts):
+        raise ConfigError(f"templates {where}: one of them must hold {{{{ link }}}}")
 
 
 def _tidy(text: str) -> str:

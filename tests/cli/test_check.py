@@ -105,3 +105,12 @@ def test_an_unknown_command_is_told_with_the_nearest(tmp_path: Path) -> None:
     status, output = check("aprove")
     assert status == 2
     assert "approve" in output
+
+
+def test_what_may_leave_by_which_channel_is_shown_per_rule_set() -> None:
+    status, output = check("check", "--outward")
+    assert status == 0
+    assert "amber-alert-hellas 1\n  sms: children." in output
+    lists = json.loads(check("check", "--outward", "--json")[1])
+    assert {"sms", "email", "webhook", "websub"} <= lists["amber-alert-hellas 1"].keys()
+    assert "children.photo" not in lists["amber-alert-hellas 1"]["sms"]

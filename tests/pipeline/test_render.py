@@ -178,7 +178,7 @@ def test_companion_and_health_need_the_policys_leave(renderer: Renderer, languag
     for fact in ("Εύα Υποδειγματική", "άσθμα"):
         spellings = (fact.encode(), fit_greek(fact).encode())
         assert not any(spelling in r.body for r in kept for spelling in spellings)
-        assert fact in text(given, "alert", "", "email", language)
+        assert fact in text(given, "alert", "", "feed", language)
 
 
 def test_free_text_is_marked_where_it_is_not_translated(renderer: Renderer) -> None:
