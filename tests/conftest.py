@@ -96,11 +96,31 @@ async def postgres_url(postgres_server: str, postgres_template: str) -> AsyncIte
     await admin.close()
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file that tests are copied from."""
+    import asyncio  # noqa: PLC0415 - only here
+
+    path = tmp_path_factory.mktemp("template") / "alertd.db"
+
+    async def make() -> None:
+        async with open_store(f"sqlite:///{path}") as store:
+            await store.migrate()
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    shutil.copyfile(sqlite_template, tmp_path / "alertd.db")
+    return f"sqlite:///{tmp_path}/alertd.db"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/alertd.db"
-    url: str = request.getfixturevalue("postgres_url")
+def store_url(request: pytest.FixtureRequest) -> str:
+    name = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    url: str = request.getfixturevalue(name)
     return url
 
 

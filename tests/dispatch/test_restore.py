@@ -20,8 +20,8 @@ from tests.dispatch.conftest import Peers, Town, make_officials, running
 
 
 @pytest.fixture
-def store_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/alertd.db"
+def store_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 async def test_a_copy_made_at_work_is_whole_and_private(town: Town, tmp_path: Path) -> None:

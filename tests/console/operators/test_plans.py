@@ -38,8 +38,8 @@ ASKED = {
 
 
 @pytest.fixture
-def store_url(tmp_path: Any) -> str:
-    return f"sqlite:///{tmp_path}/alertd.db"
+def store_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 @contextmanager
