@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass
 
+MEDIA_TYPE = "image/jpeg"
 SIZES = (1600, 800, 320)  # the longest side of each size that is served
 LINKED = 800  # the one that messages link to
+
+
+def photo_path(token: str, size: int) -> str:
+    """Give where a size is served, below the public address."""
+    return f"/p/{token}/{size}.jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,5 +36,8 @@ class Photo:
     def linked(self) -> Size:
         return next(each for each in self.sizes if each.size == LINKED)
 
+    def path(self, size: int) -> str:
+        return photo_path(self.token, size)
+
     def url(self, public_url: str, size: int = LINKED) -> str:
-        return f"{public_url}/p/{self.token}/{size}.jpg"
+        return public_url + self.path(size)

@@ -7,15 +7,19 @@ import asyncio
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    Select,
+    and_,
     delete,
     exists,
     insert,
@@ -25,14 +29,16 @@ from sqlalchemy import (
 )
 
 from alertd.core.alert import ChildAlert
-from alertd.core.errors import Conflict, InvalidAlert, NotFound, Problem
+from alertd.core.errors import Conflict, Gone, InvalidAlert, NotFound, Problem
 from alertd.core.lifecycle import VersionState
-from alertd.core.photo import Photo, Size
+from alertd.core.photo import LINKED, Photo, Size, photo_path
 from alertd.pictures import Picture, derive
+from alertd.pipeline.dispatch import DISPATCHES
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.retired import destroy_retired
 from alertd.pipeline.versions import take
 from alertd.store.schema import photo_sizes, photos, retired_keys, version_photos, versions
+from alertd.store.store import wake
 from alertd.tools import Actor, Tools
 from alertd.vault import Key
 
@@ -105,15 +111,23 @@ async def find(tools: Tools, alert_id: str | None, wanted: Collection[str]) -> l
     chosen: dict[str, RowMapping] = {}
     for row in rows:  # the alert's own come last
         chosen[row["digest"]] = row
-    return [
-        Photo(
-            row["id"],
-            row["digest"],
-            (await tools.vault.key(row["key_id"])).open(row["token"]).decode(),
-            tuple(sizes[row["id"]]),
-        )
-        for row in chosen.values()
-    ]
+    return [await _opened(tools, row, sizes) for row in chosen.values()]
+
+
+async def shown(tools: Tools, now: datetime) -> dict[str, tuple[Photo, ...]]:
+    """Give the photos that are public now, by alert."""
+    found: dict[str, tuple[Photo, ...]] = {}
+    rows, sizes = await tools.store.read(_shown, now)
+    for row in rows:
+        with suppress(NotFound):  # its key was destroyed since
+            photo = await _opened(tools, row, sizes)
+            found[row["alert_id"]] = (*found.get(row["alert_id"], ()), photo)
+    return found
+
+
+async def _opened(tools: Tools, row: RowMapping, sizes: Mapping[int, Sequence[Size]]) -> Photo:
+    token = (await tools.vault.key(row["key_id"])).open(row["token"]).decode()
+    return Photo(row["id"], row["digest"], token, tuple(sizes[row["id"]]))
 
 
 def attach(conn: Connection, version_id: int, alert_id: str, chosen: Sequence[Photo]) -> None:
@@ -184,19 +198,27 @@ def address_of(token: str) -> str:
 
 def read_public(conn: Connection, token: str, size: int, now: datetime) -> Shown:
     """Give what stands at a public address; raises NotFound for one that never was public."""
-    row = conn.execute(select(photos).where(photos.c.address == address_of(token))).one_or_none()
-    if row is None:
+    lives, went_out = _is_shown(now).label("lives"), was_public().label("went_out")
+    query = select(photos, lives, went_out).where(photos.c.address == address_of(token))
+    row = conn.execute(query).one_or_none()
+    if row is None or not row.went_out:
         raise NotFound("there is no such photo")
-    mine = (version_photos.c.photo_id == row.id) & (versions.c.id == version_photos.c.version_id)
-    lives = exists().where(
-        mine, versions.c.state == VersionState.ACTIVE, versions.c.expires_at > now
-    )
-    went_out = exists().where(mine, versions.c.sent_at.is_not(None))
-    live, was_public = conn.execute(select(lives, went_out)).one()
-    if not was_public:
-        raise NotFound("there is no such photo")
-    shown = live and row.revoked_at is None
-    return Shown(_body(conn, row.id, size) if shown else None, row.key_id, row.digest)
+    return Shown(_body(conn, row.id, size) if row.lives else None, row.key_id, row.digest)
+
+
+def was_public() -> ColumnElement[bool]:
+    """Tell of a row of `photos` whether a version with it ever went out."""
+    return _in_version(versions.c.sent_at.is_not(None))
+
+
+def _is_shown(now: datetime) -> ColumnElement[bool]:
+    lives = _in_version(versions.c.state == VersionState.ACTIVE, versions.c.expires_at > now)
+    return and_(lives, photos.c.revoked_at.is_(None), photos.c.purged_at.is_(None))
+
+
+def _in_version(*such: ColumnElement[bool]) -> ColumnElement[bool]:
+    mine = version_photos.c.photo_id == photos.c.id
+    return exists().where(mine, versions.c.id == version_photos.c.version_id, *such)
 
 
 def read_own(conn: Connection, alert_id: str, digest: str, size: int) -> Shown:
@@ -226,6 +248,32 @@ def _body(conn: Connection, photo_id: int, size: int) -> bytes | None:
     return found
 
 
+async def read_photo(tools: Tools, token: str, size: int) -> bytes:
+    """Give the JPEG at a public address; raises NotFound, and Gone once it is over."""
+    shown = await tools.store.read(read_public, token, size, tools.clock())
+    body = await open_shown(tools, shown)
+    if body is None:
+        raise Gone("this alert is over, and its photo is no longer published")
+    return body
+
+
+async def path_of(tools: Tools, number: int) -> str | None:
+    """Give where a photo is served; None once it is deleted for good."""
+    row = await tools.store.read(_sealed_token, number)
+    if row is None or row["token"] is None:
+        return None
+    try:
+        key = await tools.vault.key(row["key_id"])
+    except NotFound:
+        return None
+    return photo_path(key.open(row["token"]).decode(), LINKED)
+
+
+def _sealed_token(conn: Connection, number: int) -> RowMapping | None:
+    query = select(photos.c.key_id, photos.c.token).where(photos.c.id == number)
+    return conn.execute(query).mappings().one_or_none()
+
+
 async def open_shown(tools: Tools, shown: Shown) -> bytes | None:
     """Give the JPEG; None when it is no longer shown."""
     if shown.body is None:
@@ -250,7 +298,17 @@ def _find(
         photos.c.digest.in_(wanted), photos.c.purged_at.is_(None), photos.c.revoked_at.is_(None)
     )
     order = (photos.c.alert_id.is_not(None), photos.c.id)
-    rows = conn.execute(query.where(theirs).order_by(*order)).mappings().all()
+    return _with_sizes(conn, query.where(theirs).order_by(*order))
+
+
+def _shown(conn: Connection, now: datetime) -> tuple[Sequence[RowMapping], dict[int, list[Size]]]:
+    return _with_sizes(conn, select(photos).where(_is_shown(now)).order_by(photos.c.id))
+
+
+def _with_sizes(
+    conn: Connection, query: Select[Any]
+) -> tuple[Sequence[RowMapping], dict[int, list[Size]]]:
+    rows = conn.execute(query).mappings().all()
     sizes: dict[int, list[Size]] = defaultdict(list)
     columns = [photo_sizes.c[name] for name in ("photo_id", *Size.__dataclass_fields__)]
     of_them = photo_sizes.c.photo_id.in_([row["id"] for row in rows])
@@ -303,6 +361,7 @@ def _revoke(conn: Connection, actor: Actor, alert_id: str, digest: str, at: date
     unrevoked = photos.c.revoked_at.is_(None)
     revoked = conn.execute(update(photos).where(mine, unrevoked).values(revoked_at=at))
     if revoked.rowcount:
+        wake(conn, DISPATCHES)  # feeds and files no longer name it
         record(conn, Entry(actor.label, "photo.revoked", alert_id, {"photo": photo_id}), at=at)
 
 

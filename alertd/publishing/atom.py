@@ -6,6 +6,7 @@ Written out here: feedgen drops media type and relation of an entry's links.
 from lxml import etree
 
 from alertd.core.cap import MEDIA_TYPE as CAP
+from alertd.core.photo import MEDIA_TYPE as JPEG
 from alertd.publishing.edition import Edition, Incident, instant
 from alertd.publishing.selection import Selection, Site
 
@@ -49,6 +50,9 @@ def _add_entry(feed: etree._Element, incident: Incident, selection: Selection, s
     if incident.cap:
         href = site.public_url + incident.cap.path
         _add(entry, "link", rel="enclosure", type=CAP, length=str(incident.cap.size), href=href)
+    for photo in incident.photos:
+        href, length = photo.url(site.public_url), str(photo.linked.length)
+        _add(entry, "link", rel="enclosure", type=JPEG, length=length, href=href)
     _add(entry, "category", term=said.category)
     _add(entry, "summary", said.summary)
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from alertd.core.language import best_language
+from alertd.core.photo import Photo
+from alertd.pipeline import photos
 from alertd.publishing.ledger import Published, open_body, read_cap, read_entries
 from alertd.tools import Tools
 
@@ -63,6 +65,7 @@ class Incident:
     until: datetime  # live: expiry; else when its notice leaves, or when it has left
     entries: Mapping[str, Entry] = field(default_factory=dict)  # by language; none: it has left
     cap: Cap | None = None
+    photos: tuple[Photo, ...] = ()  # none once it is over
 
     def entry(self, language: str | None) -> Entry:
         """Give the entry in the language nearest to the one wanted."""
@@ -93,7 +96,12 @@ async def load_edition(tools: Tools, now: datetime) -> Edition:
     sequence, published = await tools.store.read(read_entries, now)
     for each in published:
         by_alert[each.alert_id].append(each)
-    incidents = [await _incident(tools, rows, now) for rows in by_alert.values()]
+    shown = await photos.shown(tools, now)
+    incidents = [
+        replace(incident, photos=shown.get(alert_id, ())) if incident.live else incident
+        for alert_id, rows in by_alert.items()
+        for incident in [await _incident(tools, rows, now)]
+    ]
     incidents.sort(key=lambda each: (each.sent_at, each.alert_id), reverse=True)
     return Edition(sequence, tuple(incidents))
 

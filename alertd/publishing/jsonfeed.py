@@ -1,12 +1,14 @@
 """JSON Feed 1.1, and GeoJSON for maps; what is ours in them stands under `_alertd`."""
 
 import json
+from collections.abc import Iterator
 from itertools import pairwise
 from math import asin, atan2, cos, degrees, pi, radians, sin
 from typing import Any
 
 from alertd.core.cap import MEDIA_TYPE as CAP
 from alertd.core.geo import EARTH_KM
+from alertd.core.photo import MEDIA_TYPE as JPEG
 from alertd.publishing.edition import Edition, Incident, instant
 from alertd.publishing.selection import Selection, Site
 
@@ -49,11 +51,19 @@ def item(incident: Incident, language: str | None, site: Site) -> dict[str, Any]
         "tags": [entry.category],
         "_alertd": _facts(incident, language),
     }
-    if incident.cap:
-        address = site.public_url + incident.cap.path
-        attachment = {"url": address, "mime_type": CAP, "size_in_bytes": incident.cap.size}
-        made["attachments"] = [attachment]
+    if incident.photos:
+        made["image"] = incident.photos[0].url(site.public_url)
+    if attachments := list(_attachments(incident, site)):
+        made["attachments"] = attachments
     return made
+
+
+def _attachments(incident: Incident, site: Site) -> Iterator[dict[str, Any]]:
+    if cap := incident.cap:
+        yield {"url": site.public_url + cap.path, "mime_type": CAP, "size_in_bytes": cap.size}
+    for photo in incident.photos:
+        url, length = photo.url(site.public_url), photo.linked.length
+        yield {"url": url, "mime_type": JPEG, "size_in_bytes": length}
 
 
 def write_geojson(edition: Edition, selection: Selection, site: Site) -> bytes:
@@ -66,6 +76,7 @@ def write_geojson(edition: Edition, selection: Selection, site: Site) -> bytes:
             "language": entry.language,
             "url": entry.link,
             "cap": site.public_url + incident.cap.path if incident.cap else None,
+            "photos": [photo.url(site.public_url) for photo in incident.photos],
             "sent": instant(incident.sent_at),
         }
         features.append(

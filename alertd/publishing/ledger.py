@@ -24,12 +24,14 @@ from alertd.core.ruleset import RuleSet
 from alertd.pipeline.activate import PUBLIC
 from alertd.pipeline.filling import at_activation
 from alertd.pipeline.lanes import is_held
+from alertd.pipeline.photos import was_public
 from alertd.pipeline.signatures import document_of
 from alertd.store.schema import (
     alerts,
     deliveries,
     dispatches,
     documents,
+    photos,
     progress,
     renditions,
     rule_sets,
@@ -87,8 +89,9 @@ def read_sequence(conn: Connection, now: datetime) -> int:
     """Give the number that grows whenever a public document changes: cheap, asked all the time.
 
     It counts what can only become more: public dispatches, those over, those forgotten,
-    deliveries to feeds, alerts purged, CAP documents signed. Nothing before the activation moves
-    it. Raises Busy while a restored ledger is held: it may show children who were found since.
+    deliveries to feeds, alerts purged, CAP documents signed, public photos revoked. Nothing
+    before the activation moves it. Raises Busy while a restored ledger is held: it may show
+    children who were found since.
     """
     if is_held(conn):
         raise Busy("this install was restored and waits for its operator")
@@ -111,7 +114,12 @@ def read_sequence(conn: Connection, now: datetime) -> int:
         select(func.count()).select_from(alerts).where(alerts.c.purged_at.is_not(None))
     )
     signed = conn.scalar(select(func.count()).select_from(documents))
-    return sum(int(n or 0) for n in (opened, over, forgotten, settled, purged, signed))
+    revoked = conn.scalar(
+        select(func.count())
+        .select_from(photos)
+        .where(photos.c.revoked_at.is_not(None), was_public())
+    )
+    return sum(int(n or 0) for n in (opened, over, forgotten, settled, purged, signed, revoked))
 
 
 def read_entries(conn: Connection, now: datetime) -> tuple[int, list[Published]]:

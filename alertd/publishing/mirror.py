@@ -5,8 +5,8 @@ What an alert's end takes away is taken away before anybody is told of the end.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec
 
@@ -14,10 +14,22 @@ import structlog
 from sqlalchemy import Connection
 
 from alertd.core.errors import AlertdError, Busy, Gone, NotFound
+from alertd.core.photo import Photo
 from alertd.folder import Folder
+from alertd.pipeline.photos import read_photo
 from alertd.pipeline.record import Entry, record
+from alertd.publishing.document import Document
 from alertd.publishing.edition import Edition, Incident
 from alertd.publishing.ledger import read_documents
+from alertd.publishing.newsroom import (
+    BANNER,
+    NEWSROOM,
+    SCHEMAS,
+    path_of,
+    schema_path,
+    write_banner,
+    write_newsroom,
+)
 from alertd.publishing.pages import write_list, write_over
 from alertd.publishing.press import FEEDS, KEY, STATE, Press
 from alertd.publishing.purges import Purges
@@ -31,6 +43,7 @@ BEHIND = "mirror.behind"
 CAUGHT_UP = "mirror.caught_up"
 
 P = ParamSpec("P")
+General = Callable[[str | None], Awaitable[Document]]  # a page of no alert, by language
 
 
 class Mirror:
@@ -57,17 +70,20 @@ class Mirror:
                 for file in FEEDS:
                     document = await self._press.feed(selection, file)
                     await self._put(selection.path(file), document.body)
-            for language in (None, *self._press.site.languages):
-                page = await self._press.listing(language)
-                await self._put_page(f"/{language or ''}", page.body)
+            await self._put_general(self._press.listing, "")
+            await self._put_general(self._press.banner, BANNER)
+            await self._put_general(self._press.newsroom, NEWSROOM)
+            for schema in SCHEMAS:
+                await self._put(schema_path(schema), (await self._press.schema(schema)).body)
             await self._put(KEY, (await self._press.key()).body)
             await self._put(STATE, (await self._press.state()).body)
             self._settle()
             self._complete = True
 
-    async def follow_state(self) -> None:
-        """Write the manifest if it was signed anew."""
+    async def follow_time(self) -> None:
+        """Write what tells the time, where it was made anew: the manifest, pages for newsrooms."""
         async with self._one_at_a_time:
+            await self._put_general(self._press.newsroom, NEWSROOM)
             await self._put(STATE, (await self._press.state()).body)
             self._settle()
 
@@ -116,13 +132,25 @@ class Mirror:
             for name in names
             if (body := await self._cap(name)) is not None
         }
-        for path in await self._caps():
+        for path in await self._paths("cap"):
             if path not in standing and not (self._complete and _alert_of(path) not in documents):
                 await self._take(path)
+        await self._follow_photos(edition)
         for alert_id in documents:
             await self._put_pages(alert_id)
         for path, body in standing.items():
             await self._put(path, body)
+
+    async def _follow_photos(self, edition: Edition) -> None:
+        photos = [photo for incident in edition.incidents for photo in incident.photos]
+        standing = {path: spot for photo in photos for path, spot in _spots(photo)}
+        for path in await self._paths("p"):
+            if path not in standing:
+                await self._take(path)
+        for path, (token, size) in standing.items():
+            if path[1:] not in self._written:  # what stands at an address never changes
+                with suppress(Gone, NotFound):
+                    await self._put(path, await read_photo(self._tools, token, size))
 
     async def _cap(self, identifier: str) -> bytes | None:
         try:
@@ -145,7 +173,10 @@ class Mirror:
         if incident is None:
             return
         await self._neutralise_pages(incident)
-        for path in await self._caps():
+        for photo in incident.photos:
+            for path, _ in _spots(photo):
+                await self._take(path)
+        for path in await self._paths("cap"):
             if _alert_of(path) == alert_id:
                 await self._take(path)
         site, rest = self._press.site, edition.without(alert_id)
@@ -153,8 +184,12 @@ class Mirror:
             if incident in selection.shown(edition):
                 for file, (_, write) in FEEDS.items():
                     await self._put(selection.path(file), write(rest, selection, site))
+        now = self._tools.clock()
         for language in (None, *site.languages):
-            await self._put_page(f"/{language or ''}", write_list(rest, site, language))
+            await self._put_page(path_of("", language), write_list(rest, site, language))
+            await self._put_page(path_of(BANNER, language), write_banner(rest, site, language))
+            newsroom = write_newsroom(rest, site, language, now)
+            await self._put_page(path_of(NEWSROOM, language), newsroom)
         self._settle()
 
     async def _neutralise_pages(self, incident: Incident) -> None:
@@ -165,9 +200,13 @@ class Mirror:
                 over = language or incident.languages[0]
                 await self._put_page(path, write_over(site, over, real=incident.real))
 
-    async def _caps(self) -> list[str]:
-        names = await asyncio.to_thread(lambda: list(self._folder.names("cap")))
+    async def _paths(self, below: str) -> list[str]:
+        names = await asyncio.to_thread(lambda: list(self._folder.names(below)))
         return [f"/{name}" for name in names]
+
+    async def _put_general(self, page: General, place: str) -> None:
+        for language in (None, *self._press.site.languages):
+            await self._put_page(path_of(place, language), (await page(language)).body)
 
     async def _put_page(self, path: str, body: bytes) -> None:
         await self._put(path, body, name=_file(path))
@@ -211,7 +250,13 @@ def _record(conn: Connection, entry: Entry, tools: Tools) -> None:
 
 
 def _page(alert_id: str, language: str | None) -> str:
-    return "/".join(("/a", alert_id, *filter(None, (language,))))
+    return path_of(f"/a/{alert_id}", language)
+
+
+def _spots(photo: Photo) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Give every path of a photo, with the token and size that it stands for."""
+    for each in photo.sizes:
+        yield photo.path(each.size), (photo.token, each.size)
 
 
 def _file(path: str) -> str:

@@ -24,7 +24,7 @@ def write_newsroom(edition: Edition, site: Site, language: str | None, now: date
     catalogue = site.catalogue(language)
     tag = catalogue.language
     exercises = Selection(exercise=True, language=tag).shown(edition)
-    banner = site.public_url + path(BANNER, tag)
+    banner = site.public_url + path_of(BANNER, tag)
     context = {
         "feeds": _feeds(site, tag, exercise=False),
         "exercise_feeds": _feeds(site, tag, exercise=True),
@@ -35,7 +35,7 @@ def write_newsroom(edition: Edition, site: Site, language: str | None, now: date
         "site": site.public_url,
         "banner": banner,
         "home": site.home(tag),
-        "translations": _translations(site, lambda each: site.public_url + path(NEWSROOM, each)),
+        "translations": _translations(site, lambda each: site.public_url + path_of(NEWSROOM, each)),
     }
     return render(site, catalogue, "newsroom.html", context, real=True)
 
@@ -56,8 +56,12 @@ def read_schema(name: str) -> bytes:
     return (home("config") / "schemas" / f"{name}.json").read_bytes()
 
 
-def path(page: str, language: str | None) -> str:
-    return f"{page}/{language}" if language else page
+def schema_path(name: str) -> str:
+    return f"/schemas/{name}.json"
+
+
+def path_of(page: str, language: str | None) -> str:
+    return f"{page}/{language or ''}" if language or not page else page
 
 
 def _feeds(site: Site, language: str, *, exercise: bool) -> list[dict[str, str]]:

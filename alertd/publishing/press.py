@@ -26,11 +26,12 @@ from alertd.publishing.manifest import write_manifest
 from alertd.publishing.newsroom import (
     BANNER,
     NEWSROOM,
+    path_of,
     read_schema,
+    schema_path,
     write_banner,
     write_newsroom,
 )
-from alertd.publishing.newsroom import path as path_of
 from alertd.publishing.pages import HTML, write_list, write_over
 from alertd.publishing.rss import RSS, write_rss
 from alertd.publishing.selection import Selection, Site
@@ -116,7 +117,7 @@ class Press:
         async def build(_now: datetime) -> bytes:
             return write_list(await self._load(), self.site, language)
 
-        return await self._get(f"/{language or ''}", HTML, build)
+        return await self._get(path_of("", language), HTML, build)
 
     async def newsroom(self, language: str | None) -> Document:
         """Give the page for newsrooms; raises NotFound for an unknown language."""
@@ -145,7 +146,7 @@ class Press:
         async def build(_now: datetime) -> bytes:
             return await asyncio.to_thread(read_schema, name)
 
-        return await self._get(f"/schemas/{name}.json", "application/schema+json", build)
+        return await self._get(schema_path(name), "application/schema+json", build)
 
     async def page(self, alert_id: str, language: str | None) -> Document:
         """Give an alert's page; once that is over, it says so for good. Raises NotFound."""
@@ -160,8 +161,7 @@ class Press:
                 return write_over(self.site, found.language, real=found.is_real)
             return body
 
-        path = "/".join(("/a", alert_id, *filter(None, (language,))))
-        return await self._get(path, HTML, build)
+        return await self._get(path_of(f"/a/{alert_id}", language), HTML, build)
 
     async def cap(self, identifier: str) -> Document:
         """Give a CAP document; raises NotFound before it is public, and Gone once it is over."""

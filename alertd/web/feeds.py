@@ -6,7 +6,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from alertd.publishing.document import Document
-from alertd.publishing.newsroom import BANNER, NEWSROOM, SCHEMAS
+from alertd.publishing.newsroom import BANNER, NEWSROOM, SCHEMAS, path_of, schema_path
 from alertd.publishing.press import FEEDS, KEY, STATE, Press
 from alertd.publishing.selection import Selection
 from alertd.web.documents import preflight, respond
@@ -44,14 +44,10 @@ def add_feeds(app: web.Application, press: Press) -> None:
     serve(STATE, lambda _: press.state())
     serve(KEY, lambda _: press.key())
     for name in SCHEMAS:
-        serve(f"/schemas/{name}.json", _of(press.schema, name))
-    for page, show in ((NEWSROOM, press.newsroom), (BANNER, press.banner)):
-        serve(page, _of(show, None))
-        for language in press.site.languages:
-            serve(f"{page}/{language}", _of(show, language))
-    serve("/", lambda _: press.listing(None))
-    for language in press.site.languages:
-        serve(f"/{language}", _of(press.listing, language))
+        serve(schema_path(name), _of(press.schema, name))
+    for page, show in (("", press.listing), (NEWSROOM, press.newsroom), (BANNER, press.banner)):
+        for language in (None, *press.site.languages):
+            serve(path_of(page, language), _of(show, language))
 
 
 def _feed(press: Press, file: str, *, exercise: bool) -> Find:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from alertd.core.errors import Busy, Gone, InvalidAlert, NotFound, Problem
 from alertd.core.photo import LINKED, SIZES
+from alertd.core.photo import MEDIA_TYPE as JPEG
 from alertd.pictures import MAX_BYTES
 from alertd.pipeline import photos
 from alertd.pipeline.lanes import is_held
@@ -19,7 +20,6 @@ from alertd.web.forms import Nothing
 from alertd.web.problems import BrokenBody
 from alertd.web.routes import AnyRoute, Call, Reply, Route
 
-JPEG = "image/jpeg"
 _FORM_BYTES = 64 * 1024  # what a form may add around the picture
 _CACHED = "public, max-age=60"
 
@@ -71,15 +71,12 @@ def add_photos(app: web.Application, tools: Tools) -> None:
         if await tools.store.read(is_held):
             raise Busy("this install was restored and waits for its operator")
         token, size = request.match_info["token"], int(request.match_info["size"])
-        shown = await tools.store.read(photos.read_public, token, size, tools.clock())
+        body = await photos.read_photo(tools, token, size)
         headers = {
             "Cache-Control": _CACHED,
             "Cross-Origin-Resource-Policy": "cross-origin",  # newsrooms embed it
             "X-Robots-Tag": "noindex, noimageindex, noarchive",
         }
-        body = await photos.open_shown(tools, shown)
-        if body is None:
-            raise Gone("this alert is over, and its photo is no longer published")
         return web.Response(body=body, content_type=JPEG, headers=headers)
 
     sizes = "|".join(map(str, SIZES))

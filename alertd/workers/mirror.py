@@ -60,7 +60,7 @@ class MirrorWorker:
             self._done = -1
         sequence = await self._press.sequence()
         if sequence == self._done:
-            await self._mirror.follow_state()
+            await self._mirror.follow_time()
             return
         await self._mirror.follow()
         self._done = sequence

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
+from PIL import Image
 from sqlalchemy import Connection, select
 
 from alertd import plugins
@@ -59,11 +61,10 @@ both_databases = pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], 
 
 
 @pytest.fixture
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def store_url(request: pytest.FixtureRequest) -> str:
     """Give SQLite, unless a test asks for `both_databases`."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        return f"sqlite:///{tmp_path}/alertd.db"
-    url: str = request.getfixturevalue("postgres_url")
+    name = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}
+    url: str = request.getfixturevalue(name[getattr(request, "param", "sqlite")])
     return url
 
 
@@ -261,3 +262,78 @@ def deliver(tools: Tools) -> Deliver:
         return await tools.store.write(_deliver, channel, state, to_micros(tools.clock()))
 
     return run
+
+
+Live = Callable[..., Awaitable[str]]
+NAMES = ("Παραδειγματίδου", "Μαρία", "red jacket", "XXX-0000")
+
+
+def picture(colour: str = "red") -> bytes:
+    """Give a photo of nobody."""
+    out = BytesIO()
+    Image.new("RGB", (1000, 500), colour).save(out, "JPEG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def live(submit: Submit, activate: Activate, deliver: Deliver) -> Live:
+    """Bring a real alert before the public; gives its id."""
+
+    async def run(**changes: Any) -> str:
+        alert_id = await submit(**{"status": "actual", **changes})
+        await activate(alert_id)
+        await deliver()
+        return alert_id
+
+    return run
+
+
+@pytest.fixture
+def amend(
+    people: dict[str, Person], activate: Activate, deliver: Deliver, facts: Any
+) -> Callable[..., Any]:
+    """Bring an update of an alert before the public."""
+
+    async def run(alert_id: str, **changes: Any) -> None:
+        answer = await people["submitter"].post(
+            f"/api/v1/alerts/{alert_id}/updates", facts(status="actual", **changes)
+        )
+        assert answer.status == 201, await answer.text()
+        await activate(alert_id)
+        await deliver()
+
+    return run
+
+
+@pytest.fixture
+def end(people: dict[str, Person]) -> Callable[..., Any]:
+    """End an alert as the police would."""
+
+    async def run(alert_id: str, code: str = "found") -> None:
+        form = {"reason_code": code, "why": "An example.", "confirm": True}
+        answer = await people["police"].post(f"/api/v1/alerts/{alert_id}/end", form)
+        assert answer.status == 200, await answer.text()
+
+    return run
+
+
+@pytest.fixture
+def photo(people: dict[str, Person]) -> Callable[..., Awaitable[str]]:
+    """Take a picture in; gives the digest that an alert names."""
+
+    async def run(colour: str = "red") -> str:
+        headers = {"Content-Type": "image/jpeg"}
+        answer = await people["submitter"].post(
+            "/api/v1/photos", data=picture(colour), headers=headers
+        )
+        said = await answer.json()
+        assert answer.status == 201, said
+        return str(said["digest"])
+
+    return run
+
+
+async def get(public: TestClient[Any, Any], path: str) -> str:
+    answer = await public.get(path)
+    assert answer.status == 200, f"{path}: {await answer.text()}"
+    return await answer.text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import feedparser
@@ -30,19 +29,6 @@ async def entries(public: Client, path: str = "/feeds/rss.xml") -> list[Any]:
     parsed = feedparser.parse(await answer.read())
     assert not parsed.bozo
     return list(parsed.entries)
-
-
-@pytest.fixture
-def live(submit: Submit, activate: Activate, deliver: Deliver) -> Callable[..., Any]:
-    """Bring a real alert into the public feed; gives its id."""
-
-    async def run(**changes: Any) -> str:
-        alert_id = await submit(**{"status": "actual", **changes})
-        await activate(alert_id)
-        await deliver()
-        return alert_id
-
-    return run
 
 
 def versions_of(entries: list[Any]) -> list[str]:

@@ -16,19 +16,25 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from alertd.atlas import load_atlas
+from alertd.core.photo import SIZES
+from alertd.core.regions import Atlas
+from alertd.pictures import derive
 from alertd.pipeline import end as ending
 from alertd.pipeline.expire import expire
+from alertd.pipeline.photos import revoke
 from alertd.publishing.mirror import Mirror
 from alertd.publishing.press import Press
 from alertd.publishing.purges import HookFailed, Purges
-from alertd.store.schema import audit, dispatches
+from alertd.resources import home
+from alertd.store.schema import audit, dispatches, photos
 from alertd.tools import Actor, Tools
 from alertd.workers.mirror import MirrorWorker
 from tests.conftest import FakeClock
-from tests.web.conftest import PUBLIC_URL, Activate, Deliver, Submit
+from tests.factories import child_facts
+from tests.web.conftest import NAMES, PUBLIC_URL, Deliver, Live, picture
 
 Client = TestClient[Any, Any]
-NAMES = ("Παραδειγματίδου", "Μαρία", "red jacket")
 POLICE = Actor(1, "Example Police", frozenset({"police"}))
 
 
@@ -58,6 +64,14 @@ async def cdn() -> AsyncIterator[Cdn]:
         yield cdn
 
 
+@pytest.fixture(scope="session")
+def atlas() -> Atlas:
+    """Give few regions: each has eight files in each language."""
+    whole = load_atlas(home("config") / "regions")
+    few = {code: up for code, up in whole.parents.items() if code in {"GR", "GR-I", "GR-M"}}
+    return replace(whole, parents=few)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "www"
@@ -74,13 +88,12 @@ def mirror(tools: Tools, press: Press, folder: Path, purges: Purges) -> Mirror:
 
 
 @pytest.fixture
-def live(submit: Submit, activate: Activate, deliver: Deliver, mirror: Mirror) -> Any:
-    """Bring a real alert into the folder; gives its id."""
+def live(live: Live, photo: Callable[..., Any], mirror: Mirror) -> Live:
+    """Bring a real alert with a photo into the folder; gives its id."""
 
     async def run(**changes: Any) -> str:
-        alert_id = await submit(**{"status": "actual", **changes})
-        await activate(alert_id)
-        await deliver()
+        children = [child_facts(photo=await photo())]
+        alert_id = await live(**{"children": children, **changes})
         await mirror.follow()
         return alert_id
 
@@ -92,11 +105,13 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def naming(folder: Path) -> list[str]:
-    """Give the files that name the child."""
+    """Give the files that name the child, show it, or link to where it is shown."""
+    pictures = {each.body for each in derive(picture())}
     return [
         path.relative_to(folder).as_posix()
         for path in files(folder)
-        if any(name in path.read_text() for name in NAMES)
+        if (body := path.read_bytes()) in pictures
+        or any(trace.encode() in body for trace in (*NAMES, "/p/"))
     ]
 
 
@@ -109,7 +124,7 @@ async def end_by(tools: Tools, mirror: Mirror, alert_id: str) -> None:
 
 
 async def test_every_file_is_what_the_listener_gives(
-    public: Client, live: Callable[..., Any], folder: Path
+    public: Client, live: Live, folder: Path
 ) -> None:
     alert_id = await live()
     named = naming(folder)
@@ -117,6 +132,9 @@ async def test_every_file_is_what_the_listener_gives(
     assert f"a/{alert_id}/en/index.html" in named
     assert f"cap/example.{alert_id}.1.xml" in named
     assert {"index.html", "el/index.html", "feeds/el/GR-I/atom.xml", "feeds/rss.xml"} <= {*named}
+    assert {"banner/index.html", "banner/en/index.html"} <= {*named}
+    assert len([name for name in named if name.startswith("p/")]) == len(SIZES)
+    assert (folder / "newsroom" / "en" / "index.html").is_file()
     for path in files(folder):
         name = path.relative_to(folder).as_posix()
         address = "/" + name.removesuffix("index.html").removesuffix("/")
@@ -126,7 +144,7 @@ async def test_every_file_is_what_the_listener_gives(
 
 
 async def test_an_end_takes_the_files_away_before_it_is_written(
-    tools: Tools, mirror: Mirror, live: Callable[..., Any], folder: Path
+    tools: Tools, mirror: Mirror, live: Live, folder: Path
 ) -> None:
     alert_id = await live()
     seen: list[list[str]] = []
@@ -154,7 +172,7 @@ async def test_an_end_takes_the_files_away_before_it_is_written(
 
 
 async def test_after_the_end_the_notice_comes_and_the_name_does_not(
-    tools: Tools, mirror: Mirror, live: Callable[..., Any], deliver: Deliver, folder: Path
+    tools: Tools, mirror: Mirror, live: Live, deliver: Deliver, folder: Path
 ) -> None:
     alert_id = await live()
     await end_by(tools, mirror, alert_id)
@@ -168,7 +186,7 @@ async def test_after_the_end_the_notice_comes_and_the_name_does_not(
 
 
 async def test_an_end_that_is_refused_leaves_the_alert_where_it_was(
-    tools: Tools, mirror: Mirror, live: Callable[..., Any], folder: Path
+    tools: Tools, mirror: Mirror, live: Live, folder: Path
 ) -> None:
     alert_id = await live()
     before = naming(folder)
@@ -180,7 +198,7 @@ async def test_an_end_that_is_refused_leaves_the_alert_where_it_was(
 
 
 async def test_an_expiry_takes_the_files_away_too(
-    tools: Tools, mirror: Mirror, live: Callable[..., Any], folder: Path, clock: FakeClock
+    tools: Tools, mirror: Mirror, live: Live, folder: Path, clock: FakeClock
 ) -> None:
     await live()
     clock.tick(hours=12)
@@ -194,7 +212,7 @@ async def test_what_stood_there_before_a_start_is_looked_at(
     press: Press,
     *,
     mirror: Mirror,
-    live: Callable[..., Any],
+    live: Live,
     folder: Path,
     purges: Purges,
     clock: FakeClock,
@@ -202,14 +220,38 @@ async def test_what_stood_there_before_a_start_is_looked_at(
     alert_id = await live()
     clock.tick(hours=12)  # it expires while nobody is there to see
     (folder / "cap" / "example.gone.1.xml").write_text("Μαρία")
+    (folder / "p" / "old").mkdir()
+    (folder / "p" / "old" / "800.jpg").write_bytes(derive(picture())[1].body)
     restarted = Mirror(tools, press, folder, purges)
     await restarted.follow()
     assert naming(folder) == []
     assert (folder / "a" / alert_id / "en" / "index.html").exists()
 
 
+async def test_a_revoked_photo_leaves_the_folder_while_the_alert_stays(
+    tools: Tools, mirror: Mirror, live: Live, folder: Path
+) -> None:
+    alert_id = await live()
+    (digest,) = await tools.store.read(lambda conn: conn.scalars(select(photos.c.digest)).all())
+    await revoke(tools, POLICE, alert_id, digest)
+    await mirror.follow()
+    assert not [name for name in naming(folder) if name.startswith("p/")]
+    assert f"a/{alert_id}/index.html" in naming(folder)
+
+
+async def test_the_page_for_newsrooms_tells_the_time_of_the_last_heartbeat(
+    mirror: Mirror, live: Live, folder: Path, clock: FakeClock
+) -> None:
+    await live()
+    page = folder / "newsroom" / "en" / "index.html"
+    before = page.read_text()
+    clock.tick(minutes=1)
+    await mirror.follow_time()
+    assert page.read_text() != before
+
+
 async def test_a_file_that_cannot_go_is_an_alarm_and_holds_up_neither_end_nor_the_others(
-    tools: Tools, mirror: Mirror, live: Callable[..., Any], folder: Path, monkeypatch: Any
+    tools: Tools, mirror: Mirror, live: Live, folder: Path, monkeypatch: Any
 ) -> None:
     alert_id = await live()
     stuck = folder / "cap" / f"example.{alert_id}.1.xml"
@@ -241,7 +283,7 @@ async def test_a_file_that_cannot_go_is_an_alarm_and_holds_up_neither_end_nor_th
 
 
 async def test_the_hook_is_told_of_all_that_changed(
-    tools: Tools, mirror: Mirror, live: Callable[..., Any], cdn: Cdn
+    tools: Tools, mirror: Mirror, live: Live, cdn: Cdn
 ) -> None:
     alert_id = await live()
     await mirror.purges.send()
@@ -264,7 +306,7 @@ async def test_the_hook_is_told_of_all_that_changed(
 
 
 async def test_a_purge_outlives_a_hook_that_fails_and_a_process_that_dies(
-    live: Callable[..., Any], mirror: Mirror, purges: Purges, cdn: Cdn, tmp_path: Path
+    live: Live, mirror: Mirror, purges: Purges, cdn: Cdn, tmp_path: Path
 ) -> None:
     cdn.status = 503
     alert_id = await live()
@@ -282,7 +324,7 @@ async def test_the_worker_follows_by_itself_and_tries_again(
     press: Press,
     *,
     mirror: Mirror,
-    live: Callable[..., Any],
+    live: Live,
     folder: Path,
     cdn: Cdn,
     monkeypatch: Any,

@@ -20,18 +20,12 @@ from alertd.tools import Tools
 from tests.conftest import FakeClock
 from tests.factories import child_facts
 
-from .conftest import PUBLIC_URL, Activate, Deliver, Person, Submit, both_databases
-
-
-def jpeg(colour: str = "red") -> bytes:
-    out = BytesIO()
-    Image.new("RGB", (1000, 500), colour).save(out, "JPEG")
-    return out.getvalue()
+from .conftest import PUBLIC_URL, Activate, Deliver, Person, Submit, both_databases, picture
 
 
 async def upload(person: Person, colour: str = "red") -> str:
     answer = await person.post(
-        "/api/v1/photos", data=jpeg(colour), headers={"Content-Type": "image/jpeg"}
+        "/api/v1/photos", data=picture(colour), headers={"Content-Type": "image/jpeg"}
     )
     said = await answer.json()
     assert answer.status == 201, said
@@ -188,7 +182,7 @@ async def test_form_with_one_file_is_read_like_the_file_itself(
     people: dict[str, Person], digest: str
 ) -> None:
     form = FormData()
-    form.add_field("photo", jpeg(), filename="Example name.jpg", content_type="image/jpeg")
+    form.add_field("photo", picture(), filename="Example name.jpg", content_type="image/jpeg")
     answer = await people["submitter"].post("/api/v1/photos", data=form)
     assert (answer.status, (await answer.json())["digest"]) == (201, digest)
 
@@ -197,7 +191,7 @@ async def test_form_with_one_file_is_read_like_the_file_itself(
     ("media_type", "body", "status"),
     [
         ("image/jpeg", b"%PDF-1.7", 422),
-        ("image/jpeg", jpeg()[:2000], 422),
+        ("image/jpeg", picture()[:2000], 422),
         ("image/svg+xml", b"<svg/>", 415),
         ("multipart/form-data", b"nonsense", 400),
     ],
