@@ -230,8 +230,8 @@ def _of_environment(environ: Mapping[str, str]) -> Iterator[tuple[Key, Any, str]
 
 
 def _spoken(text: str) -> Any:
-    """Give the list that a variable holds as JSON, or else its text."""
-    if text.startswith("["):
+    """Give the list or table that a variable holds as JSON, or else its text."""
+    if text.startswith(("[", "{")):
         try:
             return json.loads(text)
         except ValueError:

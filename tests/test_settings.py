@@ -82,6 +82,17 @@ def test_a_variable_holds_a_list_as_json() -> None:
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8"]
 
 
+def test_a_variable_holds_a_table_as_json_and_a_path_in_braces_as_text() -> None:
+    settings = load(
+        environ={
+            "ALERTD_CAP__SENDERS": '{"police@example.org": "/etc/police.pem"}',
+            "ALERTD_ANCHORS__FILE": "{data_dir}/anchors.log",
+        }
+    )
+    assert settings.cap.senders == {"police@example.org": Path("/etc/police.pem")}
+    assert settings.anchors.file == settings.data_dir / "anchors.log"
+
+
 def test_data_dir_is_filled_into_paths(file: Path) -> None:
     file.write_text('data_dir = "/srv/alertd"\n')
     assert load(file, {}).keys.url == "sqlite:////srv/alertd/keys.db"

@@ -12,13 +12,16 @@ A version of an alert:
     edit             edit      submitted                     submitted, its approvals void
     submit_draft     edit      draft, returned               submitted
     update           update    any that went out, none open  a next version: submitted
+    extend           update    active, none open             the same, with a later expiry
     ask, remind      ask       submitted                     submitted, officials asked
     approve          approve   submitted                     submitted; by the last one active
     (by activate)    activate  active                        superseded by the new version
     send_back        approve   submitted                     returned, its approvals void
     reject           approve   draft, submitted, returned    rejected
     end              end       active                        ended, or cancelled (correction)
+    warn             expire    active                        the same, officials warned
     expire           expire    submitted, returned, active   expired
+    rebroadcast      rebroadcast  active                     the same, sent once more
 
 A delivery:
 
@@ -29,6 +32,15 @@ A delivery:
     settle_reports   reports   sent, uncertain               delivered, queued or dead
     stop             dispatch  queued                        cancelled
     requeue          requeue   dead                          queued
+    recall           recall    sent, its dispatch stopped    the same, asked back of the provider
+    acknowledge      takedown  of an end                     the same, deletion acknowledged
+    chase            takedown  of an end, unanswered         one more, asking again
+
+A subscription by WebSub:
+
+    subscribe        websub    (none), or any                confirmed, until its lease ends
+    unsubscribe      websub    confirmed                     ended
+    end_leases       websub    confirmed, lease over         ended
 
 A CAP document:
 

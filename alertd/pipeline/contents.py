@@ -16,6 +16,7 @@ from alertd.core.lifecycle import VersionState
 from alertd.core.photo import Photo
 from alertd.core.rendition import Kind, Rendition, manifest_digest
 from alertd.core.ruleset import RuleSet
+from alertd.pipeline.capcheck import refuse_broken
 from alertd.pipeline.photos import attach, digests, of_alert
 from alertd.pipeline.render import Subject
 from alertd.pipeline.versions import Version, last_sent, open_facts
@@ -97,13 +98,14 @@ async def subject_of(
 
 
 async def prepare(tools: Tools, key: Key, subject: Subject) -> Content:
-    """Render, digest, seal and fingerprint what is to be approved."""
+    """Render, digest, seal and fingerprint what is to be approved; raises InvalidAlert."""
     return await asyncio.to_thread(_prepare, tools, key, subject)
 
 
 def _prepare(tools: Tools, key: Key, subject: Subject) -> Content:
     alert = subject.alert
     rendered = [*tools.renderer.version(subject), *_requests(tools, subject)]
+    refuse_broken(rendered, subject.rules, sender=tools.sender, expires_at=alert.expires_at)
     mac = tools.vault.master.mac
     return Content(
         facts=key.seal(alert.model_dump_json().encode()),
