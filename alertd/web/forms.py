@@ -69,5 +69,13 @@ class DeliveriesQuery(PageQuery):
     state: State | None = None
 
 
+class RenditionsQuery(Form):
+    live: bool = Field(
+        default=False,
+        description="Show what is out there now and the messages that may follow it, "
+        "while a newer version waits for its approvals.",
+    )
+
+
 class AuditQuery(PageQuery):
     alert_id: Annotated[str, Field(pattern=r"^[0-9a-z]{1,20}$")] | None = None

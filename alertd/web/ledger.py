@@ -13,8 +13,9 @@ from alertd.core.lifecycle import VersionState
 from alertd.pipeline import approve as approving
 from alertd.pipeline import forecast as forecasting
 from alertd.pipeline import requeue as requeueing
+from alertd.pipeline import versions
 from alertd.pipeline.contents import TO_OFFICIALS
-from alertd.pipeline.versions import Version, latest, standing
+from alertd.pipeline.versions import Version, standing
 from alertd.shapes import (
     AuditEntry,
     DeadLetter,
@@ -30,7 +31,7 @@ from alertd.store.schema import renditions
 from alertd.vault import Key
 from alertd.web import auth
 from alertd.web.alerts import facts_key
-from alertd.web.forms import AuditQuery, DeliveriesQuery, Nothing, PageQuery
+from alertd.web.forms import AuditQuery, DeliveriesQuery, Nothing, PageQuery, RenditionsQuery
 from alertd.web.readable import readable
 from alertd.web.routes import AnyRoute, Call, Reply, Route
 
@@ -74,11 +75,13 @@ async def list_audit(call: Call[Nothing, AuditQuery]) -> Reply:
     return Reply(found)
 
 
-async def show_renditions(call: Call[Nothing, Nothing]) -> Reply:
+async def show_renditions(call: Call[Nothing, RenditionsQuery]) -> Reply:
     key = await facts_key(call.tools, call.actor, call.alert_id)
     if key is None:
         raise Gone("what this alert said was purged")
-    version, missing, rows = await call.tools.store.read(_read_renditions, call.alert_id)
+    version, missing, rows = await call.tools.store.read(
+        _read_renditions, call.alert_id, live=call.query.live
+    )
     shown = await asyncio.to_thread(_open_renditions, key, rows)
     roles = {role: await _would_activate(call, role) for role in missing}
     mine = [role for role, activates in roles.items() if activates is not None]
@@ -97,9 +100,11 @@ async def show_renditions(call: Call[Nothing, Nothing]) -> Reply:
 
 
 def _read_renditions(
-    conn: Connection, alert_id: str
+    conn: Connection, alert_id: str, *, live: bool
 ) -> tuple[Version, list[str], Sequence[RowMapping]]:
-    version = latest(conn, alert_id)
+    version = versions.live(conn, alert_id) if live else versions.latest(conn, alert_id)
+    if version is None:
+        raise NotFound("no version of this alert is live")
     waits = version.state is VersionState.SUBMITTED
     still = open_roles(version.rules, version.kind, standing(conn, version)) if waits else ()
     outgoing = (renditions.c.version_id == version.id) & renditions.c.kind.not_in(TO_OFFICIALS)
@@ -115,7 +120,7 @@ def _open_renditions(key: Key, rows: Sequence[RowMapping]) -> list[RenditionView
     ]
 
 
-async def _would_activate(call: Call[Nothing, Nothing], role: str) -> bool | None:
+async def _would_activate(call: Call[Nothing, RenditionsQuery], role: str) -> bool | None:
     """Tell whether this person's approval in `role` would be the last; None: may not give it."""
     try:
         seen = await approving.preview(call.tools, call.actor, call.alert_id, role=role)
@@ -143,7 +148,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         run=show_renditions,
         roles=frozenset({auth.SUBMITTER, auth.APPROVER}),
         body=Nothing,
-        query=Nothing,
+        query=RenditionsQuery,
         reply=RenditionsView,
         problems=(NotFound, Gone),
     ),

@@ -140,6 +140,26 @@ async def test_the_last_approval_activates_and_said_so_before(
     }
 
 
+@both_databases
+async def test_the_live_versions_end_can_be_read_while_an_update_waits(
+    people: People, submit: Submit, activate: Activate, facts: Callable[..., dict[str, Any]]
+) -> None:
+    alert_id = await submit()
+    path = f"/api/v1/alerts/{alert_id}"
+    await problem(await people["police"].get(f"{path}/renditions?live=true"), 404)
+    await activate(alert_id)
+    before = await (await people["police"].get(f"{path}/renditions")).json()
+    changed = facts(circumstances="Fictional example: seen at the harbour.")
+    assert (await people["submitter"].post(f"{path}/updates", changed)).status == 201
+    newest = await (await people["police"].get(f"{path}/renditions")).json()
+    assert (newest["version"], newest["state"]) == (2, "submitted")
+    live = await (await people["police"].get(f"{path}/renditions?live=true")).json()
+    assert (live["version"], live["state"], live["you_may_approve_as"]) == (1, "active", [])
+    assert live["renditions"] == before["renditions"]
+    kinds = {each["kind"] for each in live["renditions"]}
+    assert kinds == {"alert", "end", "correction", "expiry"}
+
+
 async def test_missing_approvals_are_named(people: People, submit: Submit) -> None:
     version = (await show(people, await submit()))["versions"][0]
     assert version["missing"] == ["police", "prosecutor", "activation"]
