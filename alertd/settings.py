@@ -201,6 +201,11 @@ class Watch(Section):
     first_delivery_s: int = Field(
         ge=1, description="Seconds from the last approval to the first delivery."
     )
+    takedown_s: int = Field(
+        ge=1,
+        description="Seconds after the end of an alert within which everything of it must be seen "
+        "to be gone from its public address; caches may hold a copy for 60.",
+    )
     notify: bool = Field(description="Tell operators of alarms, by text message and mail.")
 
 

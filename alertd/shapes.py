@@ -211,10 +211,11 @@ class TakedownStep(View):
 
 
 class TakenDown(View):
-    """Something public that was the alert's; `gone_at` is null while it still stands."""
+    """Something public that was the alert's. `gone_at`: when it was seen to be gone from there."""
 
     what: str
     address: str
+    over_at: datetime | None
     gone_at: datetime | None
 
 

@@ -157,6 +157,11 @@ class RuleSet(Rule):
     phone_lines: Annotated[tuple[ProgrammeLine, ...], Field(max_length=6)] = ()
     remind_after_min: Annotated[int, Field(ge=1)] = 10
     deputy_after_min: Annotated[int, Field(ge=1)] = 20
+    warn_before_min: Annotated[int, Field(ge=1)] = (
+        60  # officials, of an expiry
+    )
+    chase_after_min: Annotated[int, Field(ge=1)] = 60  # who has not acknowledged deletion
+    chase_times: Annotated[int, Field(ge=0, le=20)] = 3
     max_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 48  # longest life of one version
     duplicate_window_h: Annotated[int, Field(ge=0)] = 48
     cell_broadcast: CellBroadcast | None = None  # None: CAP goes without its parameters
@@ -199,6 +204,14 @@ class RuleSet(Rule):
     @property
     def remind_after(self) -> timedelta:
         return timedelta(minutes=self.remind_after_min)
+
+    @property
+    def warn_before(self) -> timedelta:
+        return timedelta(minutes=self.warn_before_min)
+
+    @property
+    def chase_after(self) -> timedelta:
+        return timedelta(minutes=self.chase_after_min)
 
     @property
     def deputy_after(self) -> timedelta:

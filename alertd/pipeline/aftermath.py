@@ -1,16 +1,15 @@
 """The takedown report: read from the ledger, so that it tells what happened, not what should."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, func, select
 
-from alertd.core.lifecycle import VersionState
 from alertd.masking import mask
 from alertd.pipeline.activate import ENDS
 from alertd.pipeline.dispatch import REVOCABLE
+from alertd.pipeline.surfaces import Surface, What, of_alert
 from alertd.pipeline.takedown import CHANNEL
 from alertd.pipeline.versions import latest
 from alertd.shapes import EndpointAnswer, TakedownStep, TakedownView, TakenDown, Told
@@ -20,7 +19,6 @@ from alertd.store.schema import (
     audit,
     deliveries,
     dispatches,
-    photos,
     recalls,
     versions,
 )
@@ -51,7 +49,7 @@ def read_takedown(
         reason=sent[-1]["closed_reason"] if sent else None,
         as_of=now,
         timeline=_timeline(conn, alert_id),
-        taken_down=[*_addresses(sent, alert_id, public_url), *_photos(conn, alert_id, sent)],
+        taken_down=[_taken_down(each, public_url) for each in of_alert(conn, alert_id)],
         told=told,
         endpoints=_endpoints(conn, sent[-1]["id"]) if sent else [],
         not_recallable=[
@@ -68,29 +66,19 @@ def _timeline(conn: Connection, alert_id: str) -> list[TakedownStep]:
     return [TakedownStep(**row) for row in rows]
 
 
-def _over_at(sent: Sequence[RowMapping]) -> datetime | None:
-    """Give when the alert as a whole was over; None while a version lives."""
-    if not sent or any(row["state"] == VersionState.ACTIVE for row in sent):
-        return None
-    over: datetime = max(row["closed_at"] for row in sent)
-    return over
-
-
-def _addresses(sent: Sequence[RowMapping], alert_id: str, public_url: str) -> Iterator[TakenDown]:
-    if sent:
-        over = _over_at(sent)
-        yield TakenDown(what="feed entry", address=f"{public_url}/feeds/", gone_at=over)
-        yield TakenDown(what="page", address=f"{public_url}/a/{alert_id}", gone_at=over)
-    for row in sent:
-        cap = f"{public_url}/cap/{quote(row['identifier'])}.xml"
-        yield TakenDown(what="CAP document", address=cap, gone_at=row["closed_at"])
-
-
-def _photos(conn: Connection, alert_id: str, sent: Sequence[RowMapping]) -> Iterator[TakenDown]:
-    rows = conn.execute(select(photos).where(photos.c.alert_id == alert_id).order_by(photos.c.id))
-    for row in rows:
-        over = [at for at in (row.revoked_at, _over_at(sent), row.purged_at) if at is not None]
-        yield TakenDown(what="photo", address=f"number {row.id}", gone_at=min(over, default=None))
+def _taken_down(surface: Surface, public_url: str) -> TakenDown:
+    addresses = {
+        What.FEED: f"{public_url}/feeds/",
+        What.PAGE: f"{public_url}/a/{surface.alert_id}",
+        What.CAP: f"{public_url}/cap/{quote(surface.name)}.xml",
+        What.PHOTO: f"number {surface.name}",  # its address is a secret for as long as it lives
+    }
+    return TakenDown(
+        what=surface.what,
+        address=addresses[surface.what],
+        over_at=surface.over_at,
+        gone_at=surface.gone_at,
+    )
 
 
 def _told(conn: Connection, alert_id: str) -> list[Told]:

@@ -17,7 +17,6 @@ from alertd.pipeline.versions import Version, close, read_all, select_versions, 
 from alertd.store.schema import versions
 from alertd.tools import ALERTD, Tools
 
-WARN_BEFORE = timedelta(hours=1)  # or a quarter of its life, if that is shorter
 EXPIRING = frozenset(state for state, by in TRANSITIONS if by is Move.EXPIRE)
 
 log = structlog.get_logger()
@@ -69,17 +68,20 @@ def _run_out(conn: Connection, now: datetime) -> list[Version]:
 
 def _running_out(conn: Connection, now: datetime) -> list[Version]:
     query = select_versions().where(
-        versions.c.state == VersionState.ACTIVE,
-        versions.c.expires_at > now,
-        versions.c.expires_at <= now + WARN_BEFORE,
+        versions.c.state == VersionState.ACTIVE, versions.c.expires_at > now
     )
     return [
         version
         for version in read_all(conn, query)
-        if version.sent_at is not None
-        and version.expires_at - (version.expires_at - version.sent_at) / 4 <= now
+        if version.expires_at - _warned_before(version) <= now
         and not notices.told(conn, version, "expiring")
     ]
+
+
+def _warned_before(version: Version) -> timedelta:
+    """Give what the rule set says, or a quarter of its life if that is shorter."""
+    sent_at = version.sent_at or version.expires_at
+    return min(version.rules.warn_before, (version.expires_at - sent_at) / 4)
 
 
 def _expire(conn: Connection, seen: Version, expiry: Expiry) -> bool:

@@ -39,6 +39,7 @@ ALARMS = (
     "link_down",
     "waiting",
     "stage_late",
+    "still_public",
     "chain_broken",
     "held",
     "glass_broken",

@@ -1,7 +1,7 @@
 """What came of an end: who was told, who says that it deleted what it had, and who is chased."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection, Select, exists, func, insert, select
@@ -14,14 +14,13 @@ from alertd.ownlinks import address_id_of, is_ack_token
 from alertd.pipeline.activate import ENDS
 from alertd.pipeline.dispatch import Dispatch, open_direct
 from alertd.pipeline.record import Entry, record
-from alertd.store.schema import acknowledgements, deliveries, dispatches
+from alertd.pipeline.versions import read_all, select_versions
+from alertd.store.schema import acknowledgements, deliveries, dispatches, versions
 from alertd.tools import ALERTD, Tools
 
 log = structlog.get_logger()
 
 CHANNEL = "webhook"  # the one whose receivers are asked to acknowledge
-CHASE_AFTER = timedelta(hours=1)
-CHASED = 3  # times, each after as long again
 ACKNOWLEDGED = "takedown.acknowledged"
 
 
@@ -58,7 +57,7 @@ def _acknowledge(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Silent:
-    """An end that some endpoints have not answered."""
+    """An end that endpoints were asked to acknowledge, perhaps in vain."""
 
     dispatch_id: int
     version_id: int
@@ -72,12 +71,25 @@ async def chase(tools: Tools) -> int:
     """Ask again those who have not acknowledged in time; gives how many ends that were of."""
     now = tools.clock()
     chased = 0
-    for silent in await tools.store.read(_silent, now):
+    for silent in await tools.store.read(_overdue, now):
         chased += await tools.store.write(_ask_again, silent, now)
     return chased
 
 
-def _silent(conn: Connection, now: datetime) -> list[_Silent]:
+def _overdue(conn: Connection, now: datetime) -> list[_Silent]:
+    """Give the ends of which the rule set says that the silent are asked again now."""
+    asked = _asked(conn, now)
+    query = select_versions().where(versions.c.id.in_({each.version_id for each in asked}))
+    rules = {version.id: version.rules for version in read_all(conn, query)} if asked else {}
+    return [
+        each
+        for each in asked
+        if each.asked <= rules[each.version_id].chase_times
+        and each.asked_at + rules[each.version_id].chase_after <= now
+    ]
+
+
+def _asked(conn: Connection, now: datetime) -> list[_Silent]:
     same = (dispatches.c.version_id, dispatches.c.kind, dispatches.c.variant)
     query = (
         select(
@@ -88,11 +100,7 @@ def _silent(conn: Connection, now: datetime) -> list[_Silent]:
         )
         .where(dispatches.c.kind.in_(ENDS))
         .group_by(*same)
-        .having(
-            func.count() <= CHASED,
-            func.max(dispatches.c.sent_at) <= now - CHASE_AFTER,
-            func.min(dispatches.c.deadline_at) > now,
-        )
+        .having(func.min(dispatches.c.deadline_at) > now)
     )
     return [_Silent(**row) for row in conn.execute(query).mappings()]
 

@@ -453,6 +453,15 @@ acknowledgements = Table(
     Column("at", Instant, nullable=False),
 )
 
+takedowns = Table(
+    "takedowns",  # what of an alert that is over was seen to be gone where the world looks
+    metadata,
+    Column("version_id", ForeignKey("versions.id"), primary_key=True),  # the last one that was out
+    Column("what", String(12), primary_key=True),
+    Column("name", String(120), primary_key=True),  # a document's identifier, a photo's number
+    Column("gone_at", Instant, nullable=False),
+)
+
 recalls = Table(
     "recalls",  # messages that were still in a provider's queue when their alert stopped
     metadata,

@@ -23,6 +23,7 @@ from alertd.watch.board import Board
 from alertd.watch.chain import ChainState
 from alertd.watch.clocks import StageClock
 from alertd.watch.links import is_down
+from alertd.watch.takedowns import still_public
 
 WATCHED = timedelta(days=1)  # how long after its activation a dispatch is watched
 STARTED = (State.SENT, State.DELIVERED, State.UNCERTAIN, State.DEAD)
@@ -35,6 +36,7 @@ class AlarmKind(StrEnum):
     LINK_DOWN = "link_down"
     WAITING = "waiting"  # something is due and nobody takes it
     STAGE_LATE = "stage_late"
+    STILL_PUBLIC = "still_public"  # of an alert that is over, at its public address
     CHAIN_BROKEN = "chain_broken"
     HELD = "held"
     GLASS_BROKEN = "glass_broken"  # an administrator was entered without a second one's word
@@ -73,6 +75,7 @@ def conditions(
         for clock in clocks
         if clock.runs and clock.is_late(now) and not clock.exercise
     ]
+    found += _still_public(conn, now, limits)
     if chain.broken:
         found.append(Alarm(kind=AlarmKind.CHAIN_BROKEN, subject="audit", raised_at=now))
     if board.held:
@@ -146,6 +149,18 @@ def _not_started(conn: Connection, limits: Watch, now: datetime) -> Iterable[Ala
         yield Alarm(
             kind=AlarmKind.NOT_STARTED,
             subject=f"{case_reference} {channel} {dispatch_id}",
+            alert_id=alert_id,
+            raised_at=now,
+        )
+
+
+def _still_public(conn: Connection, now: datetime, limits: Watch) -> Iterable[Alarm]:
+    late = {each.alert_id for each in still_public(conn, now, limits.takedown_s)}
+    cases = select(alerts.c.id, alerts.c.case_reference).where(alerts.c.id.in_(late))
+    for alert_id, case_reference in conn.execute(cases) if late else ():
+        yield Alarm(
+            kind=AlarmKind.STILL_PUBLIC,
+            subject=case_reference,
             alert_id=alert_id,
             raised_at=now,
         )

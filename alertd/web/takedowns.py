@@ -8,7 +8,7 @@ from aiohttp import web
 from alertd.core.errors import NotFound
 from alertd.pipeline import takedown
 from alertd.pipeline.aftermath import read_takedown
-from alertd.shapes import TakedownView
+from alertd.shapes import TakedownView, TakenDown
 from alertd.tools import Tools
 from alertd.web import auth
 from alertd.web.bodies import read_bytes
@@ -50,7 +50,7 @@ def _content(view: TakedownView) -> str:
         ),
         *_section(
             "Taken down",
-            ((f"{each.what} {each.address}", _at(each.gone_at)) for each in view.taken_down),
+            ((f"{each.what} {each.address}", _gone(each)) for each in view.taken_down),
         ),
         *_section(
             "Who was told",
@@ -85,7 +85,13 @@ def _section(title: str, rows: Iterable[tuple[str, str]]) -> tuple[str, str]:
     return tag("h2", title), table(rows)
 
 
-def _at(at: object, otherwise: str = "still public") -> str:
+def _gone(each: TakenDown) -> str:
+    if each.over_at is None:
+        return "public: the alert lives"
+    return f"seen gone {_at(each.gone_at)}" if each.gone_at else "not yet seen to be gone"
+
+
+def _at(at: object, otherwise: str = "") -> str:
     return otherwise if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 

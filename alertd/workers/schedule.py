@@ -23,6 +23,7 @@ from alertd.pipeline.takedown import chase
 from alertd.pipeline.websub import end_leases
 from alertd.store.schema import to_micros
 from alertd.tools import Tools
+from alertd.watch import takedowns
 from alertd.watch.links import test_links
 from alertd.watch.watcher import Watcher
 
@@ -83,7 +84,11 @@ def watching(watcher: Watcher) -> list[Duty]:
     async def tests() -> None:
         await test_links(watcher.tools, pause)
 
-    return [Duty("watch", LOOK_S, watcher.look), Duty("link tests", min(pause, 10), tests)]
+    return [
+        Duty("watch", LOOK_S, watcher.look),
+        Duty("link tests", min(pause, 10), tests),
+        Duty("takedowns", LOOK_S, lambda: takedowns.look(watcher.tools)),
+    ]
 
 
 def schedule(todo: list[Duty]) -> AsyncIOScheduler:

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, select, update
 from alertd.core.alert import ChildAlert
 from alertd.pipeline.aftermath import read_takedown
 from alertd.pipeline.end import end
-from alertd.pipeline.takedown import CHASE_AFTER, CHASED, chase
+from alertd.pipeline.takedown import chase
 from alertd.pipeline.update import update as submit_update
 from alertd.shapes import TakedownView
 from alertd.store.schema import addresses, dispatches, rule_sets
+from alertd.watch import takedowns
 from tests.dispatch.conftest import ROLES, Town
 from tests.factories import alert_facts
 
@@ -66,16 +67,29 @@ async def test_only_who_is_silent_is_asked_again_and_not_for_ever(town: Town) ->
     await finish(town, alert_id)
     assert await chase(town.tools) == 0
     assert await post(ends(town)[0]["data"]["acknowledge_url"]) == 204
-    for _ in range(CHASED + 2):
-        await town.tools.store.write(_an_hour_passes)
+    for _ in range(5):
+        await town.tools.store.write(_time_passes, timedelta(hours=1, seconds=1))
         await chase(town.tools)
         await town.settled(alert_id)
-    assert len(ends(town)) == 2 + CHASED
+    assert len(ends(town)) == 2 + 3
     asked = sorted(each.asked for each in (await report(town, alert_id)).endpoints)
-    assert asked == [1, 1 + CHASED]
+    assert asked == [1, 1 + 3]
     assert await post(ends(town)[-1]["data"]["acknowledge_url"]) == 204
     answers = [each.acknowledged_at for each in (await report(town, alert_id)).endpoints]
     assert None not in answers
+
+
+async def test_how_often_the_silent_are_asked_is_the_rule_sets(town: Town) -> None:
+    await town.populate(1)
+    await town.tools.store.write(_rule, chase_times=1, chase_after_min=30)
+    alert_id = await town.send()
+    await town.settled(alert_id)
+    await finish(town, alert_id)
+    for _ in range(3):
+        await town.tools.store.write(_time_passes, timedelta(minutes=31))
+        await chase(town.tools)
+        await town.settled(alert_id)
+    assert len(ends(town)) == 2
 
 
 async def test_report_tells_what_is_gone_who_was_told_and_what_stays(town: Town) -> None:
@@ -85,9 +99,10 @@ async def test_report_tells_what_is_gone_who_was_told_and_what_stays(town: Town)
     before = await report(town, alert_id)
     assert {each.gone_at for each in before.taken_down} == {None}
     await finish(town, alert_id)
+    await takedowns.look(town.tools)
     view = await report(town, alert_id)
     assert (view.state, view.reason) == ("ended", "found")
-    assert None not in {each.gone_at for each in view.taken_down}
+    assert all(each.gone_at >= each.over_at for each in view.taken_down)
     assert {each.what for each in view.taken_down} == {"feed entry", "page", "CAP document"}
     reached = {each.channel: each.reached for each in view.told}
     assert {name: reached[name] for name in ("sms", "email", "webhook")} == dict.fromkeys(
@@ -111,7 +126,7 @@ async def test_who_opted_out_hears_of_the_end_where_the_rules_say_so(town: Town)
     alert_id = await town.send()
     await town.settled(alert_id)
     await town.tools.store.write(_opt_out)
-    await town.tools.store.write(_tell_opted_out)
+    await town.tools.store.write(_rule, tell_opted_out=True)
     await finish(town, alert_id)
     assert len(ends(town)) == 1
 
@@ -136,10 +151,10 @@ async def test_wrong_end_that_is_undone_reaches_nobody_after_the_new_version(tow
         assert said[-1] == "alert.updated", said
 
 
-def _an_hour_passes(conn: Connection) -> None:
+def _time_passes(conn: Connection, span: timedelta) -> None:
     ended = dispatches.c.kind == "end"
     for row in conn.execute(select(dispatches.c.id, dispatches.c.sent_at).where(ended)).all():
-        earlier = row.sent_at - CHASE_AFTER - timedelta(seconds=1)
+        earlier = row.sent_at - span
         conn.execute(update(dispatches).where(dispatches.c.id == row.id).values(sent_at=earlier))
 
 
@@ -148,9 +163,9 @@ def _opt_out(conn: Connection) -> None:
     conn.execute(update(addresses).where(addresses.c.channel == "webhook").values(**gone))
 
 
-def _tell_opted_out(conn: Connection) -> None:
+def _rule(conn: Connection, **changes: Any) -> None:
     for row in conn.execute(select(rule_sets)).all():
-        body = row.body | {"tell_opted_out": True}
+        body = row.body | changes
         conn.execute(
             update(rule_sets).where(rule_sets.c.programme == row.programme).values(body=body)
         )

@@ -32,6 +32,7 @@ LIMITS = Watch(
     submission_s=3600,
     approval_s=900,
     first_delivery_s=60,
+    takedown_s=90,
     notify=True,
 )
 PHONE = "+306900000099"

@@ -107,6 +107,15 @@ async def test_officials_are_warned_once_an_hour_before(office: Office) -> None:
     ]
 
 
+async def test_how_long_before_is_the_rule_sets(office: Office) -> None:
+    office = office.under(make_rules(warn_before_min=120))
+    await office.activate()
+    office.clock.tick(hours=9, minutes=59)
+    assert await warn(office.tools) == 0
+    office.clock.tick(minutes=1)
+    assert await warn(office.tools) == 1
+
+
 async def test_a_short_alert_is_warned_of_in_its_last_quarter(office: Office) -> None:
     soon = (office.clock.now + timedelta(minutes=40)).isoformat()
     await office.activate(expires_at=soon)

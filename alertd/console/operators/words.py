@@ -78,6 +78,7 @@ ALARMS: Mapping[str, str] = {
     "link_down": N_("The last link tests failed"),
     "waiting": N_("Messages are due and nobody sends them"),
     "stage_late": N_("A stage takes longer than it may"),
+    "still_public": N_("Something of an alert that is over is still public"),
     "chain_broken": N_("The audit log does not verify: change nothing, call the auditor"),
     "held": N_("An old copy of the ledger is held: nothing is sent"),
     "glass_broken": N_("An administrator was entered without a second one's word"),
