@@ -109,11 +109,11 @@ class Ledger:
 
 @pytest.fixture
 async def ledger(store: Store, clock: FakeClock) -> Ledger:
-    await store.write(_ground, clock())
+    await store.write(lay_ground, clock())
     return Ledger(store, clock)
 
 
-def _ground(conn: Connection, now: datetime) -> None:
+def lay_ground(conn: Connection, now: datetime) -> None:
     conn.execute(insert(persons).values(id=1, name="Example", language="en", created_at=now))
     rules = {"programme": "example", "version": 1, "digest": "", "body": {}, "seen_at": now}
     conn.execute(insert(rule_sets).values(rules))
@@ -133,15 +133,20 @@ def _alert(
             created_at=now,
         )
     )
-    version_id = conn.execute(
+    return alert_id, add_version(conn, alert_id, 1, kind, now)
+
+
+def add_version(conn: Connection, alert_id: str, number: int, kind: Kind, now: datetime) -> int:
+    """Make a version in force, rendered for webhooks; gives its id."""
+    version_id: int = conn.execute(
         insert(versions)
         .values(
             alert_id=alert_id,
-            number=1,
+            number=number,
             kind=kind,
             state="active",
             revision=1,
-            identifier=f"example.{alert_id}.1",
+            identifier=f"example.{alert_id}.{number}",
             rule_set_version=1,
             regions=["GR", "GR-I"],
             languages=["el"],
@@ -164,7 +169,7 @@ def _alert(
                 digest="",
             )
         )
-    return alert_id, version_id
+    return version_id
 
 
 def _recipients(conn: Connection, count: int, now: datetime, facts: dict[str, object]) -> None:
