@@ -35,6 +35,7 @@ from alertd.templating import Templates
 from alertd.vault import SECRET_SIZE, load_or_create_secret
 from alertd.workers.processes import helped_by, stop_signal
 
+NICE = 10  # of 19
 STOP_S = 5.0  # beyond draining, for closing up
 
 
@@ -55,7 +56,13 @@ def serve(session: Session, workers: int | None, *, no_public: bool) -> None:
 @pass_session
 def public(session: Session) -> None:
     """Serve feeds, pages and callbacks alone, beside `serve --no-public`."""
+    give_way()
     _run(_publish, session.settings())
+
+
+def give_way() -> None:
+    """Let whoever sends on this machine go first: a rush of readers must not delay an alert."""
+    os.nice(NICE)
 
 
 async def _publish(settings: Settings) -> None:

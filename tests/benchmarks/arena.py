@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import count as counter
 from pathlib import Path
@@ -68,13 +68,19 @@ class Arena:
         processes: int = 1,
         options: Sequence[str] = (),
         wrapper: Sequence[str] = (),
+        beside: measure.Beside = nullcontext,
     ) -> Figure:
         """Run alertd on a copy, and hold what the sink has counted against the ledger."""
         place = await self._copy(ground.place)
         before = self.sinks.requests()
         try:
             figure = await measure.alertd(
-                place, ground.count, processes=processes, options=options, wrapper=wrapper
+                place,
+                ground.count,
+                processes=processes,
+                options=options,
+                wrapper=wrapper,
+                beside=beside,
             )
         finally:
             await self.forget(place)

@@ -7,8 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ from tests.benchmarks.town import Place, Waiting
 PATIENCE_S = 900
 
 Child = subprocess.Popen[str]
+Beside = Callable[[Place], AbstractContextManager[object]]
+"""What else goes on at a place while alertd is measured there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ async def alertd(
     processes: int = 1,
     options: Sequence[str] = (),
     wrapper: Sequence[str] = (),
+    beside: Beside = nullcontext,
 ) -> Figure:
     """Give the last approval and wait until `count` deliveries are settled."""
     alert_id = Waiting.read(place.folder).alert_id
@@ -70,6 +73,7 @@ async def alertd(
             )
             for role in roles
         ]
+        stack.enter_context(beside(place))
         async with open_store(place.database) as store:
             for child in reversed(children):
                 _say(child, "go")
@@ -105,6 +109,15 @@ def serving(place: Place, published: int) -> Iterator[tuple[int, int]]:
     with _child("tests.benchmarks.node", ["feed", str(published)], place.as_json()) as child:
         said = _hear_line(child)
         yield said["port"], child.pid
+        _say(child, "stop")
+        child.wait(30)
+
+
+@contextmanager
+def publishing(place: Place) -> Iterator[int]:
+    """Keep the public listener up in a process of its own; gives its port."""
+    with _child("tests.benchmarks.node", ["public"], place.as_json()) as child:
+        yield _hear_line(child)["port"]
         _say(child, "stop")
         child.wait(30)
 

@@ -1,8 +1,9 @@
 """One process of alertd under measure: the daemon itself, told when to begin and to stop.
 
 `python -m tests.benchmarks.node ROLE` reads its Place as one JSON line. ROLE is `first`
-(serves, and gives the last approval when told "go") or `helper` (only sends). It answers
-"ready"; at "stop" it prints what it used as one JSON line.
+(serves, and gives the last approval when told "go"), `helper` (only sends), or one that others
+only read from: `feed` and `public`. It answers "ready"; at "stop" it prints what it used as one
+JSON line.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from sqlalchemy import Connection, select
 from alertd import log
 from alertd.app import App
 from alertd.channel import Message, Receipt
+from alertd.cli.server import give_way
 from alertd.core.delivery import State
 from alertd.store.schema import progress
 from alertd.tools import Actor
@@ -70,7 +72,9 @@ async def main(role: str, place: Place, options: set[str]) -> dict[str, Any]:
             app.tools.channels[place.channel].send = _at_once
         if "stages" in options:
             stages.instrument(app.tools, place.channel)
-        running = asyncio.create_task(app.serve(stop) if role == "first" else app.work(stop))
+        public = "no-public" not in options
+        work = app.serve(stop, public=public) if role == "first" else app.work(stop)
+        running = asyncio.create_task(work)
         if role == "first":
             await app.ready.wait()
         print("ready", flush=True)
@@ -113,6 +117,21 @@ async def serve(place: Place, published: int) -> None:
         await running
 
 
+async def publish(place: Place) -> None:
+    """Be `alertd public` until told to stop."""
+    settings, stop = place.alertd(), asyncio.Event()
+    log.configure(settings.log, Nowhere())
+    give_way()
+    async with App.open(settings) as app:
+        running = asyncio.create_task(app.publish(stop))
+        await app.ready.wait()
+        print("ready", flush=True)
+        print(json.dumps({"port": app.ports["public"]}), flush=True)
+        await _told("stop")
+        stop.set()
+        await running
+
+
 def _published(conn: Connection) -> int:
     query = select(progress.c.dispatch_id).where(
         progress.c.channel == "feed", progress.c.state == State.DELIVERED
@@ -142,5 +161,7 @@ if __name__ == "__main__":
     told = Place(**json.loads(sys.stdin.readline()))
     if sys.argv[1] == "feed":
         uvloop.run(serve(told, int(sys.argv[2])))
+    elif sys.argv[1] == "public":
+        uvloop.run(publish(told))
     else:
         print(json.dumps(uvloop.run(main(sys.argv[1], told, set(sys.argv[2:])))), flush=True)
