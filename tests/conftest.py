@@ -98,9 +98,7 @@ async def postgres_url(postgres_server: str, postgres_template: str) -> AsyncIte
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file that tests are copied from."""
-    import asyncio  # noqa: PLC0415 - only here
-
+    """A migrated ledger that tests are given copies of."""
     path = tmp_path_factory.mktemp("template") / "alertd.db"
 
     async def make() -> None:
@@ -124,23 +122,8 @@ def store_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated ledger that tests are given copies of."""
-    path = tmp_path_factory.mktemp("template") / "alertd.db"
-
-    async def make() -> None:
-        async with open_store(f"sqlite:///{path}") as store:
-            await store.migrate()
-
-    asyncio.run(make())
-    return path
-
-
 @pytest.fixture
-async def store(store_url: str, sqlite_template: Path) -> AsyncIterator[Store]:
+async def store(store_url: str) -> AsyncIterator[Store]:
     """A ledger with the newest schema and nothing in it."""
-    if store_url.startswith("sqlite"):
-        shutil.copyfile(sqlite_template, make_url(store_url).database or "")
     async with open_store(store_url) as opened:
         yield opened
