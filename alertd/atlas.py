@@ -1,13 +1,20 @@
-"""The atlas from ISO 3166 (pycountry) with the names and bounds of config/regions/*.toml."""
+"""The atlas from ISO 3166 (pycountry) with what config/regions says of countries.
+
+A country's `.toml` holds names and bounds; a `.geojson` of the same name, where there is one, the
+outlines of its regions, which the console draws and finds the regions of a circle by.
+"""
 
 from pathlib import Path
 from typing import Annotated
 
 import pycountry
-from pydantic import BaseModel, ConfigDict, Field
+from geojson_pydantic import Feature, FeatureCollection, MultiPolygon
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alertd import tomlfiles
 from alertd.core.geo import Box
+from alertd.core.outlines import Outline
+from alertd.core.problems import problems_of
 from alertd.core.regions import Atlas
 from alertd.core.ruleset import Words
 
@@ -33,6 +40,15 @@ class Country(Strict):
     names: dict[str, Words]
 
 
+class Belongs(BaseModel):
+    """What the outlines say of each area: the regions that it is, or is a part of."""
+
+    regions: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+Outlines = FeatureCollection[Feature[MultiPolygon, Belongs]]
+
+
 def load_atlas(directory: Path) -> Atlas:
     """Read the atlas; raises ConfigError naming file and key of every fault."""
     parents, names = _iso()
@@ -43,8 +59,36 @@ def load_atlas(directory: Path) -> Atlas:
         names |= {code: names.get(code, {}) | words for code, words in country.names.items()}
         if country.bounds:
             boxes[country.country] = Box(**country.bounds.model_dump())
+    outlines: dict[str, tuple[Outline, ...]] = {}
+    for path, country in files.items():
+        if (drawn := path.with_suffix(".geojson")).exists():
+            outlines[country.country] = _outlines(drawn, parents, faults)
     tomlfiles.refuse(faults)
-    return Atlas(parents=parents, names=names, boxes=boxes)
+    return Atlas(parents=parents, names=names, boxes=boxes, outlines=outlines)
+
+
+def _outlines(path: Path, parents: dict[str, str | None], faults: list[str]) -> tuple[Outline, ...]:
+    """Read the outlines of a country's regions; adds to `faults` what is wrong with them."""
+    try:
+        drawn = Outlines.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        faults += [f"{path}: {each.field}: {each.message}" for each in problems_of(error)]
+        return ()
+    except OSError as error:
+        faults.append(f"{path}: cannot be read: {error.strerror}")
+        return ()
+    found = []
+    for number, feature in enumerate(drawn.features):
+        regions = feature.properties.regions
+        faults += [
+            f"{path}: features.{number}.properties.regions: {code} is no ISO 3166-2 code"
+            for code in regions
+            if code not in parents
+        ]
+        rings = [ring for polygon in feature.geometry.coordinates for ring in polygon]
+        points = tuple(tuple((each[1], each[0]) for each in ring) for ring in rings)
+        found.append(Outline(regions=regions, rings=points))
+    return tuple(found)
 
 
 def _iso() -> tuple[dict[str, str | None], dict[str, Words]]:

@@ -6,6 +6,7 @@ import pytest
 
 from alertd.atlas import load_atlas
 from alertd.core.errors import ConfigError
+from alertd.core.outlines import touched
 from alertd.core.regions import Atlas
 from alertd.resources import home
 
@@ -96,4 +97,43 @@ def test_bounds_are_south_below_north(tmp_path: Path) -> None:
         'country = "CY"\nnames = {}\n[bounds]\nsouth = 36\nwest = 3\nnorth = 35\neast = 4\n'
     )
     with pytest.raises(ConfigError, match=r"cy\.toml: bounds: south must be below north"):
+        load_atlas(tmp_path)
+
+
+@pytest.mark.parametrize("country", ["GR", "CY"])
+def test_every_region_of_ours_is_drawn(atlas: Atlas, country: str) -> None:
+    drawn = {code for outline in atlas.outlines[country] for code in outline.regions}
+    assert drawn == set(subdivisions(atlas, country))
+
+
+@pytest.mark.parametrize(
+    ("place", "region"),
+    [
+        ((37.975, 23.735), "GR-I"),  # Athens
+        ((40.64, 22.94), "GR-B"),  # Thessaloniki
+        ((35.34, 25.13), "GR-M"),  # Heraklion
+        ((36.44, 28.22), "GR-L"),  # Rhodes
+        ((39.62, 19.92), "GR-F"),  # Corfu
+        ((40.16, 24.33), "GR-69"),  # Athos
+    ],
+)
+def test_a_town_lies_in_its_region_and_in_no_other(
+    atlas: Atlas, place: tuple[float, float], region: str
+) -> None:
+    assert touched(atlas.outlines["GR"], [place], 1) == [region]
+
+
+def test_outlines_that_name_no_region_are_refused(tmp_path: Path) -> None:
+    for name in ("gr.toml", "gr.geojson"):
+        text = (home("config") / "regions" / name).read_text("utf-8")
+        (tmp_path / name).write_text(text.replace('"GR-I"', '"GR-99"'), "utf-8")
+    with pytest.raises(ConfigError, match=r"gr\.geojson: features\.1\.properties\.regions: GR-99"):
+        load_atlas(tmp_path)
+
+
+def test_outlines_that_are_no_geojson_are_refused(tmp_path: Path) -> None:
+    text = (home("config") / "regions" / "gr.toml").read_text("utf-8")
+    (tmp_path / "gr.toml").write_text(text, "utf-8")
+    (tmp_path / "gr.geojson").write_text('{"type": "FeatureCollection"}')
+    with pytest.raises(ConfigError, match=r"gr\.geojson: features: "):
         load_atlas(tmp_path)

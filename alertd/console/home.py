@@ -12,6 +12,7 @@ from alertd.console.permissions import May
 from alertd.core.delivery import State
 from alertd.core.lifecycle import VersionState
 from alertd.core.rendition import Kind
+from alertd.core.ruleset import say
 from alertd.pipeline.accountchanges import count_open
 from alertd.shapes import AlertSummary, ProgressView
 
@@ -52,10 +53,18 @@ async def start(call: Visit) -> Answer:
     waiting = 0
     if May.ADMINISTER in call.may:
         waiting = await call.tools.store.read(count_open, now)
+
+    def title(alert: AlertSummary, role: str) -> str:
+        """Name a hand as the rules of now do; one that they no longer know by its key."""
+        rules = call.tools.rulebook.current(alert.programme)
+        titles = {each.name: each.title for each in rules.approvals}
+        return say(titles[role], call.language) if role in titles else role
+
     actual = [each for each in live if each.alert.status == "actual"]
     return await call.render(
         "home.html.j2",
         needed=needed,
+        title=title,
         live=live,
         waiting=waiting,
         mode="actual" if actual else "",

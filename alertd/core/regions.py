@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from alertd.core.geo import Box
 from alertd.core.language import best_language
+from alertd.core.outlines import Outline
 
 Names = Mapping[str, str]
 """The name of one region per language tag."""
@@ -18,6 +19,7 @@ class Atlas:
     parents: Mapping[str, str | None]  # region to the one above it; None above a country
     names: Mapping[str, Names]
     boxes: Mapping[str, Box] = field(default_factory=dict)  # where a country lies, roughly
+    outlines: Mapping[str, tuple[Outline, ...]] = field(default_factory=dict)  # by country
 
     def known(self, code: str) -> bool:
         return code in self.parents

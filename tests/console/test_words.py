@@ -72,3 +72,15 @@ def test_no_placeholder_is_lost_in(language: str) -> None:
                 wanted = set(re.findall(r"%\(\w+\)s", "".join(ids)))
                 for text in said:
                     assert set(re.findall(r"%\(\w+\)s", text)) == wanted, message.id
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_catalogues_do_not_contradict_each_other_in(language: str) -> None:
+    said: dict[tuple[object, object], dict[object, list[str]]] = {}
+    for file in (home("templates") / "locale" / language / "LC_MESSAGES").glob("console*.po"):
+        with file.open("rb") as source:
+            for message in read_po(source):
+                if message.id:
+                    found = said.setdefault((message.id, message.context), {})
+                    found.setdefault(message.string, []).append(file.name)
+    assert [(key, found) for key, found in said.items() if len(found) > 1] == []

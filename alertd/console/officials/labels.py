@@ -90,6 +90,12 @@ STEPS: Mapping[str, str] = {
     "check": "Check and send",
 }
 
+STATUSES: Mapping[str, str] = {
+    "actual": "ACTUAL",
+    "exercise": "EXERCISE",
+    "test": "TEST",
+}
+
 CHOICES: Mapping[str, str] = {
     "female": "Female",
     "male": "Male",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from alertd.console.officials import fields as asked
-from alertd.console.officials.areas import Region, tree
+from alertd.console.officials.areas import Region, matching, tree
 from alertd.console.officials.differences import rows
 from alertd.console.officials.fields import UNKNOWN, Field, Form, Step
 from alertd.console.officials.reading import Frame, Reading, read
@@ -79,6 +79,10 @@ class Sheet:
         """Give what `criteria.minor.met` asks."""
         criterion = name.split(".")[1]
         return next(each.question for each in self.criteria if each.name == criterion)
+
+    def named(self, code: str) -> str:
+        """Name a region in the reader's language."""
+        return next(each.name for each in matching(self.region, code) if each.code == code)
 
     def step_of(self, name: str) -> Step:
         return asked.step_of(name) or Step.CHECK

@@ -1,14 +1,16 @@
 """The form, page by page: begin, fill in, keep, discard."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from alertd import views
+from alertd.console.officials.charts import Map, draw, proposed
 from alertd.console.officials.fields import Step
 from alertd.console.officials.filling import alike, filled, fresh
-from alertd.console.officials.pictures import take_uploads
+from alertd.console.officials.labels import STATUSES
+from alertd.console.officials.pictures import crop_photo, take_uploads
 from alertd.console.officials.remedies import remedies
 from alertd.console.officials.sheet import Sheet, lay, merged, open_sheet, rules_of
 from alertd.console.officials.showing import show
@@ -21,7 +23,6 @@ from alertd.pipeline.formdrafts import Beginning, FormDraft, Purpose
 from alertd.pipeline.versions import OPEN, Version, key_of, last_sent, latest, open_facts
 from alertd.pipeline.wording import Wording
 
-STATUSES = ("actual", "exercise")
 RECENT = 20  # alerts that a new one may be begun from
 _STEPS = tuple(Step)
 
@@ -47,7 +48,7 @@ async def show_start(visit: Visit) -> Answer:
         programmes=[tools.rulebook.current(name) for name in tools.rulebook.programmes()],
         templates=[Template(each.id, each.case_reference) for each in recent.items],
         chosen=visit.query("status", "actual"),
-        mode="exercise" if visit.query("status") == "exercise" else "",
+        mode="exercise" if visit.query("status") in {"exercise", "test"} else "",
     )
 
 
@@ -57,7 +58,7 @@ async def start(visit: Visit) -> Answer:
     status, programme = form.get("status"), form.get("programme")
     known = set(tools.rulebook.programmes())
     if status not in STATUSES or programme not in known:
-        raise InvalidAlert([Problem("status", "choose actual or exercise, and a programme")])
+        raise InvalidAlert([Problem("status", "choose what it is, and a programme")])
     rules, now = tools.rulebook.current(programme), tools.clock()
     said = fresh(rules, now)
     if source := form.get("source"):
@@ -130,32 +131,38 @@ async def take_step(visit: Visit) -> Answer:
     draft = await formdrafts.read(visit.tools, visit.actor, visit.path("id"))
     form = _with_action(merged(draft.form, step, visit.form.values), go)
     unread = await take_uploads(visit.tools, visit.actor, visit.form, form)
+    if go.startswith("crop-"):
+        unread += await crop_photo(visit, go.removeprefix("crop-"), form)
     rules = await rules_of(visit.tools, draft)
+    sheet = lay(visit.tools, draft, form, rules, visit.language)
+    found = _touched(visit, sheet) if go == "propose" else ()
+    if found:
+        form["area.regions"] = tuple(dict.fromkeys((*form.get("area.regions", ()), *found)))
     try:
         draft = await _save(visit, form)
     except StaleVersion:
-        sheet = lay(visit.tools, draft, form, rules, visit.language)
         return await _page(visit, sheet, step, sheet.wrong(step), stale=True)
     sheet = lay(visit.tools, draft, draft.form, rules, visit.language)
     if go.startswith("to-"):
         return visit.redirect(f"/submit/{draft.id}/{Step(go.removeprefix('to-'))}")
     wrong = sheet.wrong(step) | remedies(unread, visit.language)
     if go != "next" or wrong:
-        return await _page(visit, sheet, step, wrong)
+        return await _page(visit, sheet, step, wrong, touched=found if go == "propose" else None)
     return visit.redirect(f"/submit/{draft.id}/{_STEPS[_STEPS.index(step) + 1]}")
 
 
 async def autosave(visit: Visit) -> Answer:
     """Keep what a page says, and give what its script shows."""
+    step = _step(visit)
     draft = await formdrafts.read(visit.tools, visit.actor, visit.path("id"))
-    form = merged(draft.form, _step(visit), visit.form.values)
-    draft = await _save(visit, form)
+    draft = await _save(visit, merged(draft.form, step, visit.form.values))
     rules = await rules_of(visit.tools, draft)
     sheet = lay(visit.tools, draft, draft.form, rules, visit.language)
     return web.json_response(
         {
             "revision": draft.revision,
             "saved": visit.words.clock(draft.saved_at, seconds=True),
+            "touched": _touched(visit, sheet) if step is Step.AREA else [],
             "notice": visit.fragment(
                 "officials/notice.html.j2", sheet=sheet, rows=_notice(visit, sheet)
             ),
@@ -186,8 +193,26 @@ def _with_action(form: dict[str, tuple[str, ...]], go: str) -> dict[str, tuple[s
     return form
 
 
+def _touched(visit: Visit, sheet: Sheet) -> list[str]:
+    """Name the regions that the circle and the outline on the form touch."""
+    return proposed(visit.tools.atlas, sheet.rules.country, sheet.reading.alert.area)
+
+
+def _map(visit: Visit, sheet: Sheet) -> Map | None:
+    """Draw the area as the form has it, without what stands in for regions not chosen yet."""
+    chosen = {"regions": sheet.values("area.regions")}
+    area = sheet.reading.alert.area.model_copy(update=chosen)
+    return draw(visit.tools.atlas, sheet.rules.country, area, visit.language)
+
+
 async def _page(
-    visit: Visit, sheet: Sheet, step: Step, errors: Mapping[str, str], *, stale: bool = False
+    visit: Visit,
+    sheet: Sheet,
+    step: Step,
+    errors: Mapping[str, str],
+    *,
+    stale: bool = False,
+    touched: Sequence[str] | None = None,
 ) -> Answer:
     return await show(
         visit,
@@ -198,6 +223,8 @@ async def _page(
         width="wide",
         errors=errors,
         stale=stale,
+        touched=touched,
+        map=_map(visit, sheet) if step is Step.AREA else None,
         rows=_notice(visit, sheet),
         notice_language=wording_of(visit, sheet).catalogue.language,
     )

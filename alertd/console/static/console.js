@@ -52,6 +52,12 @@ for (const drop of document.querySelectorAll("[data-drop]")) {
     }
     picture.src = URL.createObjectURL(file);
   };
+  const camera = drop.querySelector("[data-camera]");
+  camera.hidden = !matchMedia("(pointer: coarse)").matches;
+  camera.addEventListener("change", (event) => {
+    event.stopPropagation();
+    take(event.target.files);
+  });
   const take = (files) => {
     const picture = [...files].find((file) => file.type.startsWith("image/"));
     if (!picture) return;

@@ -7,6 +7,7 @@ const AGAIN_MS = 5000; // after a lost connection
 
 for (const form of document.querySelectorAll("[data-autosave]")) keepSaving(form);
 for (const board of document.querySelectorAll("[data-live]")) keepMoving(board);
+for (const crop of document.querySelectorAll("[data-crop]")) keepPart(crop);
 
 function keepSaving(form) {
   const said = form.querySelector("[data-saved]");
@@ -38,6 +39,7 @@ function keepSaving(form) {
       said.classList.remove("lost");
       if (notice) notice.innerHTML = saved.notice;
       sessionStorage.removeItem(store);
+      form.dispatchEvent(new CustomEvent("saved", { detail: saved }));
     } catch (problem) {
       said.classList.add("lost");
       const stale = problem.status === 412;
@@ -51,6 +53,7 @@ function keepSaving(form) {
 
   form.addEventListener("input", () => later(AFTER_MS));
   form.addEventListener("change", () => later(AFTER_MS));
+  form.addEventListener("hurry", () => later(0));
   form.addEventListener("submit", (event) => {
     clearTimeout(timer);
     // A save under way would make the revision of this page an old one.
@@ -77,6 +80,39 @@ function restore(form, store) {
     }
   }
   setTimeout(() => form.dispatchEvent(new Event("input", { bubbles: true })), 0);
+}
+
+// A frame drawn on the photo fills in the four numbers, and they draw the frame.
+function keepPart(crop) {
+  const svg = crop.querySelector("svg");
+  const names = ["left", "top", "width", "height"];
+  const sides = names.map((name) => crop.querySelector(`[data-side=${name}]`));
+  let from = null;
+
+  const draw = () => {
+    const [x, y, width, height] = sides.map((side) => Number(side.value.replace(",", ".")) || 0);
+    const kept = `M${x} ${y}h${width}v${height}h${-width}z`;
+    svg.firstElementChild.setAttribute("d", `M0 0h100v100h-100z${kept}`);
+  };
+  const at = (event) => {
+    const box = svg.getBoundingClientRect();
+    const share = (value, start, size) => Math.min(100, Math.max(0, (100 * (value - start)) / size));
+    return [share(event.clientX, box.x, box.width), share(event.clientY, box.y, box.height)];
+  };
+  crop.addEventListener("input", draw);
+  svg.addEventListener("pointerdown", (event) => {
+    from = at(event);
+    svg.setPointerCapture(event.pointerId);
+  });
+  svg.addEventListener("pointermove", (event) => {
+    if (!from || !event.buttons) return;
+    const to = at(event);
+    const corner = from.map((value, n) => Math.min(value, to[n]));
+    const size = from.map((value, n) => Math.abs(value - to[n]));
+    [...corner, ...size].forEach((value, n) => (sides[n].value = value.toFixed(1)));
+    draw();
+  });
+  draw();
 }
 
 function keepMoving(board) {

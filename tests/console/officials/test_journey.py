@@ -108,7 +108,7 @@ async def _submit(office: Office, page: Page) -> str:
     await _next(page)
     await office.look(page, "with")
     await _next(page)
-    await page.check("[name='area.regions'][value=GR-I]")
+    await _draw_a_circle(page)
     await office.look(page, "area")
     await _next(page)
     await _criteria(page)
@@ -121,6 +121,35 @@ async def _submit(office: Office, page: Page) -> str:
     await page.wait_for_url("**/alerts/*")
     await office.look(page, "sent")
     return page.url.rpartition("/")[2]
+
+
+async def _draw_a_circle(page: Page) -> None:
+    """Draw around Athens: the region it lies in is chosen by itself, another by a press."""
+    await expect(page.locator(".regions-search")).to_be_visible()
+    await page.locator("[data-tool=circle]").click()
+    await page.locator("svg.map").scroll_into_view_if_needed()
+    middle, edge = [
+        await page.evaluate(
+            """([lat, lon]) => {
+              const svg = document.querySelector("svg.map");
+              const { north, west, eastUnit } = svg.dataset;
+              const at = new DOMPoint((lon - west) * eastUnit, (north - lat) * 500);
+              const { x, y } = at.matrixTransform(svg.getScreenCTM());
+              return [x, y];
+            }""",
+            place,
+        )
+        for place in ([37.98, 23.73], [37.98, 23.95])
+    ]
+    await page.mouse.move(*middle)
+    await page.mouse.down()
+    await page.mouse.move(*edge, steps=4)
+    await page.mouse.up()
+    await expect(page.locator("[name='area.regions'][value=GR-I]")).to_be_checked()
+    await expect(page.locator("[name='area.circle.radius_km']")).not_to_have_value("")
+    await expect(page.locator("[name='area.regions'][value=GR-B]")).not_to_be_checked()
+    await page.locator("[data-codes=GR-D]").click()
+    await expect(page.locator("[name='area.regions'][value=GR-D]")).to_be_checked()
 
 
 async def _criteria(page: Page) -> None:

@@ -1,5 +1,6 @@
 """From the first question to the end of an alert, page by page."""
 
+import re
 from collections.abc import Mapping
 from io import BytesIO
 
@@ -249,6 +250,15 @@ async def test_the_bars_move_by_events(
 
 
 @pytest.mark.parametrize("status", ["actual", "exercise"])
+async def test_a_test_begins_as_an_exercise_does_and_says_test(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock(), status="test"))
+    assert "<strong>EXERCISE</strong>" in await officials["submitter"].read(page)
+    assert "TEST" in await officials["submitter"].read(f"{page}/preview")
+    assert "TEST" in await officials["submitter"].read("/alerts")
+
+
 async def test_every_page_says_whether_it_is_real(
     tools: Tools, officials: Mapping[str, Browser], submitted: Submitted, status: str
 ) -> None:
@@ -310,3 +320,94 @@ def _picture() -> bytes:
     file = BytesIO()
     Image.new("RGB", (400, 500), "#a0b0c0").save(file, "PNG")
     return file.getvalue()
+
+
+CIRCLE = [("area.circle.centre", "37.98, 23.73"), ("area.circle.radius_km", "40")]
+
+
+async def test_a_circle_proposes_the_regions_that_it_touches(
+    officials: Mapping[str, Browser],
+) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    chosen = ("area.regions", "GR-M")
+    answer = await post_step(browser, f"{path}/area", [*CIRCLE, chosen], go="propose")
+    text = await answer.text()
+    assert "Central Greece, Attica." in text
+    ticked = re.findall(r'value="(GR[^"]*)" checked', text)
+    assert sorted(ticked) == ["GR-H", "GR-I", "GR-M"]
+    assert ticked == re.findall(r'value="(GR[^"]*)" checked', await browser.read(f"{path}/area"))
+
+
+async def test_a_shape_at_sea_proposes_nothing_and_says_so(
+    officials: Mapping[str, Browser],
+) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    shape = [("area.circle.centre", "33.5, 22.0"), ("area.circle.radius_km", "5")]
+    answer = await post_step(browser, f"{path}/area", shape, go="propose")
+    assert "choose by hand" in await answer.text()
+
+
+async def test_saving_tells_a_script_what_the_shape_touches(
+    officials: Mapping[str, Browser],
+) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    revision = fields_of(await browser.read(f"{path}/area"), "revision")[0]
+    sent = [("csrf", browser.csrf), ("revision", revision), *CIRCLE]
+    answer = await browser.post(f"{path}/area/save", sent)
+    assert (await answer.json())["touched"] == ["GR-H", "GR-I"]
+
+
+async def _with_photo(browser: Browser) -> tuple[str, str]:
+    """Begin a form with a photo; gives its path and the photo's digest."""
+    path = await begin(browser)
+    sent = FormData(await _who(browser, path))
+    sent.add_field("upload.0", _picture(), filename="example.png", content_type="image/png")
+    await browser.post(f"{path}/who", sent)
+    return path, fields_of(await browser.read(f"{path}/who"), "children.0.photo")[0]
+
+
+async def _who(browser: Browser, path: str, go: str = "stay") -> dict[str, str]:
+    revision = fields_of(await browser.read(f"{path}/who"), "revision")[0]
+    return {"csrf": browser.csrf, "revision": revision, "go": go}
+
+
+def _part(left: str, top: str, width: str, height: str) -> dict[str, str]:
+    sides = {"left": left, "top": top, "width": width, "height": height}
+    return {f"crop.0.{side}": value for side, value in sides.items()}
+
+
+async def test_a_part_of_the_photo_takes_its_place(officials: Mapping[str, Browser]) -> None:
+    browser = officials["submitter"]
+    path, whole = await _with_photo(browser)
+    sent = await _who(browser, path, "crop-0") | {"children.0.photo": whole}
+    answer = await browser.post(f"{path}/who", sent | _part("25", "10", "50", "40,0"))
+    digest = fields_of(await answer.text(), "children.0.photo")[0]
+    shown = await browser.get(f"{path}/photo/{digest}")
+    with Image.open(BytesIO(await shown.read())) as part:
+        assert part.size == (200, 200)
+        assert not part.getexif()
+    assert digest != whole
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        (_part("0", "0", "10", "10"), "too small"),
+        (_part("0", "0", "", "50"), "four numbers"),
+        (_part("-5", "0", "50", "nan"), "four numbers"),
+    ],
+)
+async def test_a_part_that_holds_nothing_leaves_the_photo_as_it_is(
+    officials: Mapping[str, Browser], part: dict[str, str], told: str
+) -> None:
+    browser = officials["submitter"]
+    path, whole = await _with_photo(browser)
+    sent = await _who(browser, path, "crop-0") | {"children.0.photo": whole}
+    answer = await browser.post(f"{path}/who", sent | part)
+    text = await answer.text()
+    assert answer.status == 422
+    assert told in text
+    assert fields_of(text, "children.0.photo") == [whole]
