@@ -8,6 +8,7 @@ the group `alertd.channels`), templates, and the conformance suite of alertd.tes
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
@@ -22,6 +23,8 @@ __all__ = [
     "Message",
     "Pace",
     "Prepared",
+    "Price",
+    "Priced",
     "Recalls",
     "Receipt",
     "Report",
@@ -104,6 +107,14 @@ class Pace:
     rate_per_s: float | None = None  # messages a second over all processes and nodes
 
 
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a message costs; one of several parts costs that for each."""
+
+    amount: Decimal
+    currency: str  # ISO 4217
+
+
 class Channel(Protocol):
     """One medium. Opened and closed by `async with`; its Settings are `[channels.NAME]`.
 
@@ -164,6 +175,14 @@ class Tested(Protocol):
         Nothing is sent to any recipient. Raises a SendError.
         """
         ...
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A channel that knows what its messages cost."""
+
+    @property
+    def price(self) -> Price | None: ...
 
 
 @runtime_checkable

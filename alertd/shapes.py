@@ -1,6 +1,7 @@
 """The shapes in which people and programs read alertd: also the API's response models."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -149,22 +150,39 @@ class LanguageForecast(View):
     parts_each: int | None
 
 
+class RegionForecast(View):
+    """Whoever is in several regions counts in one; `region` is null for those told before alone."""
+
+    region: str | None
+    addresses: int
+
+
 class ChannelForecast(View):
-    """`finishes_at` is null where no rate is set: such a channel is as fast as its peers."""
+    """`finishes_at` is null where no rate is set: such a channel is as fast as its peers.
+
+    `cost` is null where no price is set.
+    """
 
     channel: str
     addresses: int
     languages: list[LanguageForecast]
+    regions: list[RegionForecast]
     rate_per_s: float | None
     finishes_at: datetime | None
+    cost: Decimal | None = None
+    currency: str | None = None
 
 
 class Forecast(View):
-    """What the newest version would do if it were activated at `as_of`."""
+    """What the newest version would do if it were activated at `as_of`.
+
+    The addresses were counted at `counted_at`, some minutes before at most.
+    """
 
     alert_id: str
     version: int
     as_of: datetime
+    counted_at: datetime
     channels: list[ChannelForecast]
 
 

@@ -5,6 +5,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
@@ -17,7 +18,7 @@ from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from alertd.channel import Composed, Environment, Message, Pace, Receipt, Report, Slot
+from alertd.channel import Composed, Environment, Message, Pace, Price, Receipt, Report, Slot
 from alertd.core.errors import (
     ChannelDown,
     NotAllowed,
@@ -78,6 +79,15 @@ class SmsSettings(BaseModel):
         default=5, description="Longest wait for a connection."
     )
 
+    price: Annotated[Decimal, Field(gt=0, le=1000)] | None = Field(
+        default=None,
+        description="What one part costs: the cost of an alert is then told before it goes out.",
+        examples=[0.045],
+    )
+    currency: str = Field(
+        default="EUR", pattern=r"^[A-Z]{3}$", description="What `price` is in, by ISO 4217."
+    )
+
     @model_validator(mode="after")
     def _has_one_sender(self) -> Self:
         if (self.sender is None) == (self.messaging_service_sid is None):
@@ -102,6 +112,11 @@ class SmsChannel:
             total_s=settings.timeout_s,
         )
         self._client = _client(settings, self._courier)
+
+    @property
+    def price(self) -> Price | None:
+        amount = self.settings.price
+        return Price(amount, self.settings.currency) if amount is not None else None
 
     def compose(self, texts: Mapping[str, str], context: Mapping[str, Any]) -> list[Composed]:
         return [Composed("text/plain", texts["text.txt"].strip().encode())]

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
@@ -19,7 +20,7 @@ from babel.dates import format_date, format_datetime, get_timezone_name
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_currency, format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -71,6 +72,12 @@ class Words:
 
     def number(self, value: float) -> str:
         return format_decimal(value, locale=self.locale)
+
+    def money(self, amount: Decimal, currency: str) -> str:
+        """Give `1,234.00 EUR` as the language writes it: by code, which needs no sign."""
+        return format_currency(
+            amount, currency, format="#,##0.00 ¤¤", locale=self.locale, currency_digits=False
+        )
 
     def percent(self, part: float, whole: float) -> str:
         """Give how much `part` is of `whole`; 100 % only when nothing is missing."""
@@ -133,6 +140,7 @@ class Rendering:
             date=words.date,
             moment=words.moment,
             number=words.number,
+            money=words.money,
             percent=words.percent,
             zone_name=words.zone_name,
             static=self.static.url,

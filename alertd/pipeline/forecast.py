@@ -1,82 +1,89 @@
-"""What a version would do if it were activated now: how many people, how many parts, until when."""
+"""What a version would do if it were activated now: how many people, what it costs, until when."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, func, select, union
+from sqlalchemy import Connection, select
 
+from alertd.channel import Price, Priced
 from alertd.core import gsm
 from alertd.core.language import best_language
 from alertd.core.rendition import fill_some
+from alertd.pipeline.audience import Audience, Intent, Share, audience
 from alertd.pipeline.contents import TO_OFFICIALS
 from alertd.pipeline.filling import at_activation
 from alertd.pipeline.versions import Version, key_of, latest
-from alertd.shapes import ChannelForecast, Forecast, LanguageForecast
-from alertd.store.schema import (
-    addresses,
-    deliveries,
-    dispatches,
-    recipient_regions,
-    recipients,
-    renditions,
-)
+from alertd.shapes import ChannelForecast, Forecast, LanguageForecast, RegionForecast
+from alertd.store.schema import renditions
 from alertd.tools import Tools
 from alertd.vault import Key
 
-Counts = Mapping[tuple[str, str], int]
-"""Addresses by channel and by the language their recipient reads."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """Whom a version is for: what its expansion would be told."""
-
-    alert_id: str  # empty for an alert that is not submitted yet
-    regions: Collection[str]  # as the atlas says that they are reached
-    exercise: bool
-    channels: Collection[str]
-
 
 async def forecast(tools: Tools, alert_id: str) -> Forecast:
-    """Give whom the newest version would reach and when it would be through.
+    """Give whom the newest version would reach, and when it would be through.
 
-    The addresses are those that expansion would take now, each counted once. A channel without
-    a rate is as fast as its peers, and so has no time. Raises NotFound.
+    The addresses are those that expansion would take, each counted once. A channel without a rate
+    is as fast as its peers, and so has no time. Raises NotFound.
     """
-    version, counts, texts = await tools.store.read(_read, alert_id)
+    version, intent, texts = await tools.store.read(_read, alert_id)
     key = await key_of(tools, version)
     parts = await asyncio.to_thread(_parts, tools, version, key, texts)
+    return await foresee(tools, intent, parts, version=version.number)
+
+
+async def foresee(
+    tools: Tools, intent: Intent, parts: Mapping[str, int], *, version: int = 0
+) -> Forecast:
+    """Give the same for what need not be submitted yet; `parts` are those of its text messages."""
+    counted = await audience(tools, intent)
     now = tools.clock()
-    channels = _channels(tools, counts, parts, now)
-    return Forecast(alert_id=alert_id, version=version.number, as_of=now, channels=channels)
-
-
-async def foresee(tools: Tools, intent: Intent, parts: Mapping[str, int]) -> list[ChannelForecast]:
-    """Give the same for what is not submitted yet; `parts` are those of its text messages."""
-    return _channels(tools, await tools.store.read(_count, intent), parts, tools.clock())
+    return Forecast(
+        alert_id=intent.alert_id,
+        version=version,
+        as_of=now,
+        counted_at=counted.counted_at,
+        channels=_channels(tools, counted, parts, now),
+    )
 
 
 def _channels(
-    tools: Tools, counts: Counts, parts: Mapping[str, int], now: datetime
+    tools: Tools, counted: Audience, parts: Mapping[str, int], now: datetime
 ) -> list[ChannelForecast]:
-    channels = []
-    for channel in sorted({channel for channel, _ in counts}):
-        languages = _languages(channel, counts, parts)
-        reached = sum(each.addresses for each in languages)
-        rate = tools.channels[channel].pace.rate_per_s
-        lasts = timedelta(seconds=reached / rate) if rate else None
-        channels.append(
-            ChannelForecast(
-                channel=channel,
-                addresses=reached,
-                languages=languages,
-                rate_per_s=rate,
-                finishes_at=now + lasts if lasts is not None else None,
-            )
-        )
-    return channels
+    return [
+        _channel(tools, [each for each in counted.shares if each.channel == name], parts, now)
+        for name in sorted({each.channel for each in counted.shares})
+    ]
+
+
+def _channel(
+    tools: Tools, shares: Sequence[Share], parts: Mapping[str, int], now: datetime
+) -> ChannelForecast:
+    name = shares[0].channel
+    channel = tools.channels[name]
+    languages = _languages(shares, parts if name == "sms" else {})
+    reached = sum(each.addresses for each in shares)
+    rate = channel.pace.rate_per_s
+    lasts = timedelta(seconds=reached / rate) if rate else None
+    price = channel.price if isinstance(channel, Priced) else None
+    return ChannelForecast(
+        channel=name,
+        addresses=reached,
+        languages=languages,
+        regions=_regions(shares),
+        rate_per_s=rate,
+        finishes_at=now + lasts if lasts is not None else None,
+        **_cost(price, languages),
+    )
+
+
+def _cost(price: Price | None, languages: Sequence[LanguageForecast]) -> dict[str, object]:
+    if price is None:
+        return {}
+    parts = sum(each.addresses * (each.parts_each or 1) for each in languages)
+    return {"cost": parts * price.amount, "currency": price.currency}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ class _Text:
     body: bytes  # sealed
 
 
-def _read(conn: Connection, alert_id: str) -> tuple[Version, Counts, list[_Text]]:
+def _read(conn: Connection, alert_id: str) -> tuple[Version, Intent, list[_Text]]:
     version = latest(conn, alert_id)
     ours = (renditions.c.version_id == version.id) & (renditions.c.kind == version.kind)
     channels = conn.scalars(select(renditions.c.channel).where(ours).distinct())
@@ -96,47 +103,11 @@ def _read(conn: Connection, alert_id: str) -> tuple[Version, Counts, list[_Text]
     )
     intent = Intent(
         alert_id=version.alert_id,
-        regions=version.regions,
+        regions=frozenset(version.regions),
         exercise=version.exercise,
-        channels=list(channels),
+        channels=frozenset(channels),
     )
-    counts = _count(conn, intent)
-    return version, counts, [_Text(*row) for row in texts if row.body is not None]
-
-
-def _count(conn: Connection, intent: Intent) -> Counts:
-    reached = _reached(intent).subquery()
-    counted = select(reached.c.channel, reached.c.language, func.count()).group_by(
-        reached.c.channel, reached.c.language
-    )
-    return {(row[0], row[1]): row[2] for row in conn.execute(counted)}
-
-
-def _reached(intent: Intent) -> Select[tuple[object, ...]]:
-    """Give one row an address: those the regions choose and, of an update, those reached before."""
-    chosen = (
-        select(addresses.c.id, addresses.c.channel, recipients.c.language)
-        .join(recipients, recipients.c.address_id == addresses.c.id)
-        .join(recipient_regions, recipient_regions.c.recipient_id == recipients.c.id)
-        .where(
-            recipient_regions.c.region.in_(intent.regions),
-            recipients.c.ended_at.is_(None),
-            recipients.c.exercise.is_(intent.exercise),
-        )
-    )
-    before = (
-        select(addresses.c.id, addresses.c.channel, deliveries.c.language)
-        .join(deliveries, deliveries.c.address_id == addresses.c.id)
-        .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
-        .where(dispatches.c.alert_id == intent.alert_id, deliveries.c.handed_over)
-    )
-    usable = addresses.c.suppressed_at.is_(None) & addresses.c.channel.in_(
-        set(intent.channels) - {"feed"}
-    )
-    both = union(chosen.where(usable), before.where(usable)).subquery()
-    return select(both.c.channel, func.min(both.c.language).label("language")).group_by(
-        both.c.id, both.c.channel
-    )
+    return version, intent, [_Text(*row) for row in texts if row.body is not None]
 
 
 def _parts(tools: Tools, version: Version, key: Key, texts: list[_Text]) -> dict[str, int]:
@@ -154,15 +125,23 @@ def _parts(tools: Tools, version: Version, key: Key, texts: list[_Text]) -> dict
     return counted
 
 
-def _languages(channel: str, counts: Counts, parts: Mapping[str, int]) -> list[LanguageForecast]:
+def _languages(shares: Sequence[Share], parts: Mapping[str, int]) -> list[LanguageForecast]:
+    counts: Counter[str] = Counter()
+    for each in shares:
+        counts[each.language] += each.addresses
     return [
         LanguageForecast(
             language=language,
             addresses=count,
-            parts_each=parts[best_language(language, tuple(parts))]
-            if channel == "sms" and parts
-            else None,
+            parts_each=parts[best_language(language, tuple(parts))] if parts else None,
         )
-        for (name, language), count in sorted(counts.items())
-        if name == channel
+        for language, count in sorted(counts.items())
     ]
+
+
+def _regions(shares: Sequence[Share]) -> list[RegionForecast]:
+    counts: Counter[str | None] = Counter()
+    for each in shares:
+        counts[each.region] += each.addresses
+    named = sorted(counts.items(), key=lambda each: (each[0] is None, each[0] or ""))
+    return [RegionForecast(region=region, addresses=count) for region, count in named]

@@ -68,6 +68,7 @@ def settings(peers: Peers, store_url: str, tmp_path: Path, unused_tcp_port: int)
                     "sender": "Example",
                     "base_url": peers.twilio.url,
                     "rate_per_s": 5000,
+                    "price": 0.045,
                     "timeout_s": 1,
                 },
                 "email": {

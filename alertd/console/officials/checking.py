@@ -1,9 +1,8 @@
 """The last step: what goes out, to whom, until when; and sending it for approval."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from alertd.console.officials.fields import Step
 from alertd.console.officials.framing import frame_answer
@@ -18,12 +17,14 @@ from alertd.core.alert import ChildAlert
 from alertd.core.errors import Conflict, InvalidAlert, NotFound
 from alertd.core.rendition import Kind, Rendition
 from alertd.core.ruleset import RuleSet
-from alertd.pipeline import contents, edit, forecast, formdrafts, photos, submit, update
+from alertd.pipeline import contents, edit, formdrafts, photos, submit, update
+from alertd.pipeline.audience import Intent
+from alertd.pipeline.forecast import foresee
 from alertd.pipeline.formdrafts import Purpose
 from alertd.pipeline.render import Subject
 from alertd.pipeline.submit import Submitted
 from alertd.pipeline.versions import key_of, last_sent, latest, open_facts
-from alertd.shapes import ChannelForecast
+from alertd.shapes import Forecast
 from alertd.tools import Tools
 from alertd.vault import Key
 
@@ -36,15 +37,11 @@ class Outlook:
 
     bodies: Sequence[Body]
     before: Sequence[Body]
-    channels: Sequence[ChannelForecast]
+    reach: Forecast
 
     @property
     def people(self) -> int:
-        return sum(each.addresses for each in self.channels)
-
-    @property
-    def finishes_at(self) -> datetime | None:
-        return max((e.finishes_at for e in self.channels if e.finishes_at), default=None)
+        return sum(each.addresses for each in self.reach.channels)
 
 
 async def show_check(visit: Visit) -> Answer:
@@ -149,16 +146,16 @@ async def look(tools: Tools, sheet: Sheet) -> Outlook:
         for each in previews(bodies, moment_of(tools, sheet))
         if each.tab == "sms"
     }
-    intent = forecast.Intent(
+    intent = Intent(
         alert_id=sheet.draft.alert_id or "",
         regions=tools.atlas.reaches(subject.alert.area.regions),
         exercise=sheet.exercise,
-        channels=_channels(bodies),
+        channels=frozenset(body.channel for body in bodies),
     )
     return Outlook(
         bodies=bodies,
         before=await _rendered(tools, before) if before else (),
-        channels=await forecast.foresee(tools, intent, parts),
+        reach=await foresee(tools, intent, parts),
     )
 
 
@@ -210,10 +207,6 @@ def moment_of(tools: Tools, sheet: Sheet) -> Moment:
     return Moment(
         at=tools.clock(), zone=sheet.rules.authority_timezone, public_url=tools.public_url
     )
-
-
-def _channels(bodies: Collection[Body]) -> frozenset[str]:
-    return frozenset(body.channel for body in bodies)
 
 
 PAGES: tuple[Page, ...] = (

@@ -25,6 +25,7 @@ async def show(visit: Visit, template: str, **context: Any) -> Answer:
         labels=labels,
         autonym=autonym,
         told=told,
+        region_name=lambda code: visit.tools.atlas.name(code, visit.language),
         **context,
     )
 
