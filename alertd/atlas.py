@@ -79,6 +79,9 @@ def _outlines(path: Path, parents: dict[str, str | None], faults: list[str]) -> 
         return ()
     found = []
     for number, feature in enumerate(drawn.features):
+        if feature.properties is None or feature.geometry is None:
+            faults.append(f"{path}: features.{number}: needs properties and a geometry")
+            continue
         regions = feature.properties.regions
         faults += [
             f"{path}: features.{number}.properties.regions: {code} is no ISO 3166-2 code"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Select, func, literal, select, union
+from sqlalchemy import Connection, Select, func, select, union
 
 from alertd.core.delivery import State
 from alertd.store.schema import (
@@ -112,9 +112,9 @@ def _reached(intent: Intent) -> Select[tuple[object, ...]]:
             recipients.c.exercise.is_(intent.exercise),
         )
     )
-    nowhere = literal(None, recipient_regions.c.region.type)
+    told_for = func.nullif(deliveries.c.region, "")
     before = (
-        select(addresses.c.id, addresses.c.channel, deliveries.c.language, nowhere)
+        select(addresses.c.id, addresses.c.channel, deliveries.c.language, told_for)
         .join(deliveries, deliveries.c.address_id == addresses.c.id)
         .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
         .where(dispatches.c.alert_id == intent.alert_id, deliveries.c.handed_over)

@@ -109,7 +109,7 @@ def _sift(
             kept.append(row)
             continue
         closed.append(verdict)
-        ledger.moved(counts, row.dispatch_id, row.channel, State.QUEUED, verdict.state)
+        ledger.moved(counts, row.place, State.QUEUED, verdict.state)
     if closed:
         ledger.change(conn, closed)
         ledger.add_progress(conn, counts, now)
@@ -174,7 +174,7 @@ def settle(conn: Connection, batch: Sequence[Settled], *, node: str, now: int) -
     for settled in written:
         row = settled.leased
         state = states[settled.change.id]
-        ledger.moved(counts, row.dispatch_id, row.channel, State.LEASED, state)
+        ledger.moved(counts, row.place, State.LEASED, state)
     ledger.add_progress(conn, counts, now)
     _suppress(conn, written, now)
     paused = lanes.learn(conn, _worth_noting(conn, _news(written)), now)
@@ -282,7 +282,7 @@ def reclaim(
         )
         following = decide(outcome, standing, policies.get(row.channel, UncertainPolicy.RESEND))
         changes.append(changed(row, outcome, following, now))
-        ledger.moved(counts, row.dispatch_id, row.channel, State.LEASED, following.state)
+        ledger.moved(counts, row.place, State.LEASED, following.state)
         result, reason = outcome.result, Reason.LEASE_EXPIRED
         attempts.append((row.id, row.attempts + 1, now, now, result, reason, "", "", node))
     ledger.change(conn, changes)
@@ -329,7 +329,8 @@ def give_up(conn: Connection, *, node: str, now: int) -> int:
     counts: Counter[ledger.ProgressKey] = Counter()
     changes = []
     for row in rows:
-        ledger.moved(counts, row.dispatch_id, row.channel, State.UNCERTAIN, State.DEAD)
+        place = (row.dispatch_id, row.channel, row.region)
+        ledger.moved(counts, place, State.UNCERTAIN, State.DEAD)
         changes.append(
             Change(
                 id=row.id,

@@ -161,7 +161,9 @@ def _deliver_to(
                 repeat=False,
             )
         )
-        add_progress(conn, {(dispatch_id, channel, State.QUEUED): 1}, to_micros(dispatch.sent_at))
+        add_progress(
+            conn, {(dispatch_id, channel, "", State.QUEUED): 1}, to_micros(dispatch.sent_at)
+        )
 
 
 def _feed_address(conn: Connection, address: str, at: datetime) -> int:

@@ -38,9 +38,9 @@ class Expansion:
 # The alert's own status decides, in the statement itself, that an exercise reaches exercise
 # recipients alone, and an actual alert never them.
 _BY_REGION = """
-INSERT INTO deliveries (dispatch_id, address_id, channel, lane, priority, language, state,
+INSERT INTO deliveries (dispatch_id, address_id, channel, lane, priority, language, region, state,
                         attempts, next_at, handed_over, repeat)
-SELECT dp.id, a.id, a.channel, a.lane, dp.priority, r.language, 'queued', 0, dp.sent_at,
+SELECT dp.id, a.id, a.channel, a.lane, dp.priority, r.language, rr.region, 'queued', 0, dp.sent_at,
        {false}, {false}
 FROM dispatches dp
 JOIN alerts al ON al.id = dp.alert_id
@@ -59,15 +59,15 @@ WHERE dp.id = :dispatch
                                             AND earlier.stopped_at IS NULL))
                   WHERE earlier.alert_id = dp.alert_id AND earlier.id < dp.id)
 ON CONFLICT (dispatch_id, address_id) DO NOTHING
-RETURNING channel
+RETURNING channel, region
 """
 
 # Exactly those who got something, or may have got it, even if they have left the list since.
 _BY_DISPATCH = """
-INSERT INTO deliveries (dispatch_id, address_id, channel, lane, priority, language, state,
+INSERT INTO deliveries (dispatch_id, address_id, channel, lane, priority, language, region, state,
                         attempts, next_at, handed_over, repeat)
-SELECT dp.id, o.address_id, o.channel, o.lane, dp.priority, o.language, 'queued', 0, dp.sent_at,
-       {false}, {false}
+SELECT dp.id, o.address_id, o.channel, o.lane, dp.priority, o.language, o.region, 'queued', 0,
+       dp.sent_at, {false}, {false}
 FROM dispatches dp
 JOIN deliveries o ON o.dispatch_id = :earlier AND o.address_id > :after AND o.address_id <= :upto
                  AND o.handed_over AND o.state <> 'leased' AND o.channel IN {channels}
@@ -76,7 +76,7 @@ JOIN addresses a ON a.id = o.address_id
                      OR (dp.tell_opted_out AND a.suppressed_reason = 'opted_out'))
 WHERE dp.id = :dispatch
 ON CONFLICT (dispatch_id, address_id) DO NOTHING
-RETURNING channel
+RETURNING channel, region
 """
 
 _UPTO_REGION = """
@@ -189,9 +189,10 @@ def _add(conn: Connection, row: RowMapping, source: str, chunk: int) -> tuple[in
     }
     if kind == "region":
         values["classes"] = ledger.as_json(row["classes"] or ())
-    made = Counter(conn.execute(statement(conn, insert), values).scalars())
+    made = Counter(tuple(each) for each in conn.execute(statement(conn, insert), values))
     counts: dict[ledger.ProgressKey, int] = {
-        (row["id"], channel, State.QUEUED): count for channel, count in made.items()
+        (row["id"], channel, region, State.QUEUED): count
+        for (channel, region), count in made.items()
     }
     ledger.add_progress(conn, counts, to_micros(row["sent_at"]))
     return made.total(), upto
@@ -217,7 +218,7 @@ def _channels(conn: Connection, row: RowMapping) -> Sequence[str]:
 
 
 _SWEEP = """
-SELECT d.id, d.channel, d.attempts, d.repeat FROM deliveries d
+SELECT d.id, d.dispatch_id, d.channel, d.region, d.attempts, d.repeat FROM deliveries d
 WHERE d.dispatch_id = :dispatch AND d.state = 'queued' LIMIT :chunk {skip_locked}
 """
 
@@ -256,7 +257,8 @@ def sweep(conn: Connection, dispatch_id: int, *, now: datetime, chunk: int = CHU
     closed = ledger.change(conn, changes)
     for row in rows:
         if row.id in closed:
-            ledger.moved(counts, dispatch_id, row.channel, State.QUEUED, State.CANCELLED)
+            place = (row.dispatch_id, row.channel, row.region)
+            ledger.moved(counts, place, State.QUEUED, State.CANCELLED)
     ledger.add_progress(conn, counts, to_micros(now))
     done = not rows and not _in_hand(conn, dispatch_id)
     if done:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from alertd.channel import Price, Priced
+from alertd.channel import Priced
 from alertd.core import gsm
 from alertd.core.language import best_language
 from alertd.core.rendition import fill_some
@@ -75,15 +75,13 @@ def _channel(
         regions=_regions(shares),
         rate_per_s=rate,
         finishes_at=now + lasts if lasts is not None else None,
-        **_cost(price, languages),
+        cost=_parts_in_all(languages) * price.amount if price else None,
+        currency=price.currency if price else None,
     )
 
 
-def _cost(price: Price | None, languages: Sequence[LanguageForecast]) -> dict[str, object]:
-    if price is None:
-        return {}
-    parts = sum(each.addresses * (each.parts_each or 1) for each in languages)
-    return {"cost": parts * price.amount, "currency": price.currency}
+def _parts_in_all(languages: Sequence[LanguageForecast]) -> int:
+    return sum(each.addresses * (each.parts_each or 1) for each in languages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select, update
 
@@ -32,6 +33,7 @@ class _Standing:
     dispatch_id: int
     address_id: int
     channel: str
+    region: str
     was: State
     state: State
     attempts: int
@@ -43,6 +45,10 @@ class _Standing:
     provider_ref: str | None = None
     delivered_at: int | None = None
     suppress: bool = False
+
+    @property
+    def place(self) -> ledger.Place:
+        return (self.dispatch_id, self.channel, self.region)
 
 
 def settle_reports(
@@ -86,6 +92,7 @@ def _standings(conn: Connection, reports: Sequence[Report]) -> dict[str, _Standi
             deliveries.c.dispatch_id,
             deliveries.c.address_id,
             deliveries.c.channel,
+            deliveries.c.region,
             deliveries.c.state,
             deliveries.c.attempts,
             deliveries.c.repeat,
@@ -98,24 +105,25 @@ def _standings(conn: Connection, reports: Sequence[Report]) -> dict[str, _Standi
         .order_by(deliveries.c.id)
         .with_for_update(of=deliveries)
     )
-    found = [
-        _Standing(
-            id=row.id,
-            alert_id=row.alert_id,
-            dispatch_id=row.dispatch_id,
-            address_id=row.address_id,
-            channel=row.channel,
-            was=State(row.state),
-            state=State(row.state),
-            attempts=row.attempts,
-            repeat=bool(row.repeat),
-            stopped=row.stopped_at is not None,
-            deadline_at=row.deadline_at,
-            next_at=row.next_at,
-        )
-        for row in rows
-    ]
-    return {delivery_ref(standing.alert_id, standing.id): standing for standing in found}
+    return {delivery_ref(row.alert_id, row.id): _standing(row) for row in rows}
+
+
+def _standing(row: Any) -> _Standing:
+    return _Standing(
+        id=row.id,
+        alert_id=row.alert_id,
+        dispatch_id=row.dispatch_id,
+        address_id=row.address_id,
+        channel=row.channel,
+        region=row.region,
+        was=State(row.state),
+        state=State(row.state),
+        attempts=row.attempts,
+        repeat=bool(row.repeat),
+        stopped=row.stopped_at is not None,
+        deadline_at=row.deadline_at,
+        next_at=row.next_at,
+    )
 
 
 _MAY_ARRIVE = frozenset({State.SENT, State.UNCERTAIN, State.QUEUED, State.DEAD, State.EXPIRED})
@@ -161,7 +169,7 @@ def _write(conn: Connection, standings: Sequence[_Standing], now: int) -> None:
     for standing in standings:
         if standing.was is State.LEASED:
             continue
-        ledger.moved(counts, standing.dispatch_id, standing.channel, standing.was, standing.state)
+        ledger.moved(counts, standing.place, standing.was, standing.state)
         changes.append(
             Change(
                 id=standing.id,

@@ -53,7 +53,7 @@ def _requeue(conn: Connection, actor: Actor, delivery_id: int, at: datetime) -> 
     if not ledger.change(conn, [change]):
         raise Conflict("somebody else requeued it at the same moment")
     counts: Counter[ledger.ProgressKey] = Counter()
-    ledger.moved(counts, row.dispatch_id, row.channel, State.DEAD, State.QUEUED)
+    ledger.moved(counts, (row.dispatch_id, row.channel, row.region), State.DEAD, State.QUEUED)
     ledger.add_progress(conn, counts, to_micros(at))
     said = {"delivery": delivery_id}
     record(conn, Entry(actor.label, "delivery.requeued", row.alert_id, said), at=at)
@@ -65,6 +65,7 @@ def _read(conn: Connection, delivery_id: int) -> Row[Any]:
         select(
             deliveries.c.dispatch_id,
             deliveries.c.channel,
+            deliveries.c.region,
             deliveries.c.state,
             deliveries.c.attempts,
             deliveries.c.repeat,

@@ -20,7 +20,8 @@ from alertd.store import postgresql, sqlite
 DIALECTS: dict[str, dict[str, str]] = {"sqlite": sqlite.SQL, "postgresql": postgresql.SQL}
 
 WAITING = State.QUEUED  # progress counts leased rows as queued: they are not done either
-ProgressKey = tuple[int, str, str]  # dispatch, channel, state
+Place = tuple[int, str, str]  # dispatch, channel, region; that is empty where there is none
+ProgressKey = tuple[int, str, str, str]  # and the state
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,12 +34,17 @@ class Leased:
     channel: str
     lane: str
     language: str
+    region: str
     attempts: int
     repeat: bool
     address: str = field(repr=False)
     secret: bytes | None = field(repr=False)
     suppressed: bool
     first_id: int | None = None  # the delivery that began the thread, where this one follows it
+
+    @property
+    def place(self) -> Place:
+        return (self.dispatch_id, self.channel, self.region)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,8 +85,8 @@ class Change:
 
 
 _LEASED = """
-SELECT d.id, d.dispatch_id, d.address_id, d.channel, d.lane, d.language, d.attempts, d.repeat,
-       a.address, a.secret, a.suppressed_at IS NOT NULL AS suppressed
+SELECT d.id, d.dispatch_id, d.address_id, d.channel, d.lane, d.language, d.region, d.attempts,
+       d.repeat, a.address, a.secret, a.suppressed_at IS NOT NULL AS suppressed
 FROM deliveries d JOIN addresses a ON a.id = d.address_id
 """
 
@@ -189,6 +195,12 @@ ON CONFLICT (dispatch_id, channel, state) DO UPDATE SET
   last_at = CASE WHEN progress.last_at > excluded.last_at THEN progress.last_at
                  ELSE excluded.last_at END
 """
+_REGION_PROGRESS = """
+INSERT INTO region_progress (dispatch_id, region, state, count)
+VALUES (:dispatch_id, :region, :state, :count)
+ON CONFLICT (dispatch_id, region, state) DO UPDATE SET
+  count = region_progress.count + excluded.count
+"""
 
 
 @cache
@@ -257,22 +269,31 @@ def add_attempts(conn: Connection, rows: Sequence[AttemptRow], batch: int) -> No
 
 def add_progress(conn: Connection, counts: Mapping[ProgressKey, int], at: int) -> None:
     """Add to the counters; in one order everywhere, so that two transactions cannot deadlock."""
+    channels: Counter[tuple[int, str, str]] = Counter()
+    regions: Counter[tuple[int, str, str]] = Counter()
+    for (dispatch_id, channel, region, state), count in counts.items():
+        channels[dispatch_id, channel, state] += count
+        if region:
+            regions[dispatch_id, region, state] += count
     query = statement(conn, _PROGRESS)
-    for (dispatch_id, channel, state), count in sorted(counts.items()):
+    for (dispatch_id, channel, state), count in sorted(channels.items()):
         if count:
             values = {"dispatch_id": dispatch_id, "channel": channel, "state": state}
             conn.execute(query, {**values, "count": count, "at": at})
+    query = statement(conn, _REGION_PROGRESS)
+    for (dispatch_id, region, state), count in sorted(regions.items()):
+        if count:
+            values = {"dispatch_id": dispatch_id, "region": region, "state": state}
+            conn.execute(query, {**values, "count": count})
 
 
-def moved(
-    counts: Counter[ProgressKey], dispatch_id: int, channel: str, was: str, state: str
-) -> None:
+def moved(counts: Counter[ProgressKey], place: Place, was: str, state: str) -> None:
     """Note in `counts` that one delivery went from `was` to `state`."""
     before = WAITING if was == State.LEASED else was
     after = WAITING if state == State.LEASED else state
     if before != after:
-        counts[dispatch_id, channel, before] -= 1
-        counts[dispatch_id, channel, after] += 1
+        counts[(*place, before)] -= 1
+        counts[(*place, after)] += 1
 
 
 def alone(conn: Connection, name: str) -> bool:
@@ -298,11 +319,12 @@ def _leased(conn: Connection, template: str, values: Mapping[str, object]) -> li
             channel=row[3],
             lane=row[4],
             language=row[5],
-            attempts=row[6],
-            repeat=bool(row[7]),
-            address=row[8],
-            secret=row[9],
-            suppressed=bool(row[10]),
+            region=row[6],
+            attempts=row[7],
+            repeat=bool(row[8]),
+            address=row[9],
+            secret=row[10],
+            suppressed=bool(row[11]),
         )
         for row in conn.execute(statement(conn, template), values)
     ]

@@ -321,6 +321,7 @@ deliveries = Table(
     Column("lane", String(300), nullable=False),
     Column("priority", SmallInteger, nullable=False),
     Column("language", String(35), nullable=False),
+    Column("region", String(6), nullable=False, server_default=""),  # for which it was taken in
     Column("state", String(10), nullable=False),
     Column("attempts", SmallInteger, nullable=False),
     Column("next_at", BigInteger, nullable=False),  # when due; the lease's end while leased
@@ -393,6 +394,15 @@ progress = Table(
     Column("count", BigInteger, nullable=False),
     Column("first_at", BigInteger),  # when the first and the last delivery came to this state
     Column("last_at", BigInteger),
+)
+
+region_progress = Table(
+    "region_progress",  # the same by region, over all channels
+    metadata,
+    Column("dispatch_id", ForeignKey("dispatches.id"), primary_key=True),
+    Column("region", String(6), primary_key=True),
+    Column("state", String(10), primary_key=True),
+    Column("count", BigInteger, nullable=False),
 )
 
 lanes = Table(

@@ -233,7 +233,7 @@ def _deliver(conn: Connection, channel: str, state: State, now: int) -> int:
     counts: Counter[ledger.ProgressKey] = Counter()
     changes = []
     for row in rows:
-        ledger.moved(counts, row.dispatch_id, row.channel, State.QUEUED, state)
+        ledger.moved(counts, (row.dispatch_id, row.channel, row.region), State.QUEUED, state)
         changes.append(
             ledger.Change(
                 id=row.id,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from alertd import views
+from alertd.console.officials.charts import Map, draw
 from alertd.console.officials.framing import frame_answer
 from alertd.console.officials.freshness import again, is_fresh
 from alertd.console.officials.live import read_live
@@ -133,6 +134,7 @@ async def _confirmation(visit: Visit, record: Record, role: str, **more: Any) ->
         "version": record.version,
         "mode": record.mode,
         "area": area,
+        "map": _map(visit, record),
         "people": people,
         "act": _act(visit, record, people, area, last=seen.would_activate),
         "hand": next(hand for hand in record.hands if hand.role == role),
@@ -143,6 +145,13 @@ async def _confirmation(visit: Visit, record: Record, role: str, **more: Any) ->
         "typed": visit.form,
     }
     return await show(visit, "approve.html.j2", **(context | more))
+
+
+def _map(visit: Visit, record: Record) -> Map | None:
+    if record.alert is None:
+        return None
+    country = record.version.rules.country
+    return draw(visit.tools.atlas, country, record.alert.area, visit.language)
 
 
 async def approve(visit: Visit) -> Answer:

@@ -1,30 +1,37 @@
-"""How far an alert has come: what was sent, what arrived, what failed and why."""
+"""How far an alert has come: what was sent, what arrived, what failed and why.
+
+Everything comes from counters that each settling keeps: no page counts the ledger.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from alertd import progress
+from alertd.console.rendering import Words
 from alertd.core.delivery import State
 from alertd.core.rendition import Kind
-from alertd.shapes import DispatchProgress, ProgressView
-from alertd.store.schema import deliveries, dispatches
+from alertd.shapes import ChannelProgress, DispatchProgress, ProgressView, Tally
+from alertd.store.schema import deliveries, dispatches, region_progress
 from alertd.views import show_progress
 
 TO_PUBLIC = frozenset({Kind.ALERT, Kind.UPDATE, Kind.END, Kind.CORRECTION, Kind.EXPIRY})
 LOOKED_AT = 2_000  # failures, the newest: no page reads the whole ledger
 _FAILED = (State.DEAD, State.UNCERTAIN)
 
+ByRegion = Mapping[str, Mapping[str, int]]
+"""Deliveries by region and state."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One channel of one sending, in numbers that add up to `planned`."""
+    """One channel of one sending, or one region, in numbers that add up to `planned`."""
 
-    channel: str
+    name: str
     planned: int
     delivered: int
     sent: int  # handed over, no confirmation of arrival
@@ -49,6 +56,7 @@ class Sending:
     expanding: bool  # recipients are still being added
     stopped: bool
     bars: tuple[Bar, ...]
+    regions: tuple[Bar, ...]  # the same, over all channels
 
     @property
     def planned(self) -> int:
@@ -88,11 +96,15 @@ def read_live(conn: Connection, alert_id: str, now: datetime) -> Live:
     """Give how far an alert has come; costs the same whatever the audience."""
     seen: ProgressView = show_progress(conn, alert_id, now)
     public = [(n, each) for n, each in enumerate(seen.dispatches) if each.kind in TO_PUBLIC]
+    regions = _regions(conn, alert_id)
     rows = _failed(conn, alert_id)
     counts = Counter((row.channel, row.reason or "") for row in rows)
     return Live(
         as_of=now,
-        sendings=tuple(_sending(number, each) for number, each in reversed(public)),
+        sendings=tuple(
+            _sending(number, each, regions.get(each.identifier, {}))
+            for number, each in reversed(public)
+        ),
         failures=tuple(
             Failure(channel=channel, reason=reason, count=count)
             for (channel, reason), count in counts.most_common()
@@ -101,7 +113,7 @@ def read_live(conn: Connection, alert_id: str, now: datetime) -> Live:
     )
 
 
-def _sending(number: int, dispatch: DispatchProgress) -> Sending:
+def _sending(number: int, dispatch: DispatchProgress, regions: ByRegion) -> Sending:
     return Sending(
         number=number,
         kind=dispatch.kind,
@@ -111,12 +123,16 @@ def _sending(number: int, dispatch: DispatchProgress) -> Sending:
         expanding=dispatch.expanded_at is None and dispatch.stopped_at is None,
         stopped=dispatch.stopped_at is not None,
         bars=tuple(_bar(progress.row(channel)) for channel in dispatch.channels),
+        regions=tuple(
+            _bar(progress.row(_as_channel(region, states)))
+            for region, states in sorted(regions.items())
+        ),
     )
 
 
 def _bar(row: progress.Row) -> Bar:
     return Bar(
-        channel=row.channel,
+        name=row.channel,
         planned=row.planned,
         delivered=row.delivered,
         sent=row.sent - row.delivered,
@@ -124,6 +140,27 @@ def _bar(row: progress.Row) -> Bar:
         first_at=row.first_at,
         last_at=row.last_at,
     )
+
+
+def _regions(conn: Connection, alert_id: str) -> Mapping[str, ByRegion]:
+    """Count by dispatch, region and state."""
+    counts = region_progress.c
+    query = (
+        select(dispatches.c.identifier, counts.region, counts.state, counts.count)
+        .join(dispatches, dispatches.c.id == counts.dispatch_id)
+        .where(dispatches.c.alert_id == alert_id)
+    )
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for identifier, region, state, count in conn.execute(query):
+        found.setdefault(identifier, {}).setdefault(region, {})[state] = count
+    return found
+
+
+def _as_channel(region: str, states: Mapping[str, int]) -> ChannelProgress:
+    tallies = {
+        state: Tally(count=count, first_at=None, last_at=None) for state, count in states.items()
+    }
+    return ChannelProgress(channel=region, planned=sum(states.values()), states=tallies)
 
 
 def _failed(conn: Connection, alert_id: str) -> Sequence[Any]:
@@ -139,22 +176,36 @@ def _failed(conn: Connection, alert_id: str) -> Sequence[Any]:
     return conn.execute(query).all()
 
 
-def as_event(live: Live) -> dict[str, Any]:
-    """Give what the bars need to move, as JSON-ready values."""
+def as_event(live: Live, words: Words) -> dict[str, Any]:
+    """Give what the bars need to move, and the words beside them, as JSON-ready values."""
     return {
-        "as_of": live.as_of.isoformat(),
+        "as_of": words.clock(live.as_of, seconds=True),
         "moves": live.moves,
         "bars": {
-            f"{sending.number}.{bar.channel}": _numbers(bar)
+            f"{sending.number}.{bar.name}": _drawn(bar, words)
             for sending in live.sendings
-            for bar in sending.bars
+            for bar in (*sending.bars, *sending.regions)
         },
     }
 
 
-def _numbers(bar: Bar) -> dict[str, Any]:
-    return asdict(bar) | {
+def _drawn(bar: Bar, words: Words) -> dict[str, Any]:
+    part, whole = words.number(bar.delivered), words.number(bar.planned)
+    said = words.say("Delivered %(part)s of %(whole)s", part=part, whole=whole)
+    return {
+        "planned": bar.planned,
+        "delivered": bar.delivered,
+        "sent": bar.sent,
+        "failed": bar.failed,
         "waiting": bar.waiting,
-        "first_at": bar.first_at and bar.first_at.isoformat(),
-        "last_at": bar.last_at and bar.last_at.isoformat(),
+        "label": f"{said} ({words.percent(bar.delivered, bar.planned)})",
+        "times": times(bar, words),
     }
+
+
+def times(bar: Bar, words: Words) -> str:
+    """Tell when the first and the last delivery were."""
+    if bar.first_at is None or bar.last_at is None:
+        return words.say("none has arrived yet")
+    first, last = (words.clock(at, seconds=True) for at in (bar.first_at, bar.last_at))
+    return f"{words.say('first')} {first} · {words.say('last')} {last}"

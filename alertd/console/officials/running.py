@@ -34,26 +34,23 @@ async def show_events(visit: Visit) -> Answer:
     loop = asyncio.get_running_loop()
     until = loop.time() + LONGEST_S
     while loop.time() < until:
-        event = as_event(live)
-        said = json.dumps({**event, "as_of": ""})
-        await stream.write(b": here\n\n" if said == told else _event(visit, event))
+        said = json.dumps({**as_event(live, visit.words), "as_of": ""})
+        await stream.write(b": here\n\n" if said == told else _event(visit, live))
         told = said
         await asyncio.sleep(EVERY_S if live.moves else 5 * EVERY_S)
         live = await tools.store.read(read_live, alert_id, tools.clock())
     return stream
 
 
-def _event(visit: Visit, event: dict[str, object]) -> bytes:
-    said = {**event, "as_of": visit.words.clock(visit.tools.clock(), seconds=True)}
-    return f"data: {json.dumps(said)}\n\n".encode()
+def _event(visit: Visit, live: Live) -> bytes:
+    return f"data: {json.dumps(as_event(live, visit.words))}\n\n".encode()
 
 
 async def show_progress(visit: Visit) -> Answer:
     """Give the same once, for whoever has no stream."""
     tools = visit.tools
     live = await tools.store.read(read_live, visit.path("id"), tools.clock())
-    shown = as_event(live) | {"as_of": visit.words.clock(live.as_of, seconds=True)}
-    return web.json_response(shown)
+    return web.json_response(as_event(live, visit.words))
 
 
 # --- the end ---------------------------------------------------------------------------------
@@ -122,7 +119,8 @@ async def end(visit: Visit) -> Answer:
 
 def _act(visit: Visit, reason: EndReason | None, live: Live) -> str:
     """Name what the button does, and how many are told."""
-    reached = sum(bar.delivered + bar.sent for each in live.sendings[:1] for bar in each.bars)
+    bars = [bar for each in live.sendings[:1] for bar in each.bars if bar.name != "feed"]
+    reached = sum(bar.delivered + bar.sent for bar in bars)
     count = visit.words.number(reached)
     if reason is not None and reason.correction:
         return visit.say("Withdraw it and tell the %(n)s who got it", n=count)

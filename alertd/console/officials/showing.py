@@ -5,6 +5,7 @@ from typing import Any
 
 from alertd.console.officials import labels
 from alertd.console.officials.fields import UNKNOWN, Field, Shape, Step, step_of
+from alertd.console.officials.live import times
 from alertd.console.officials.reading import says_unknown
 from alertd.console.officials.sheet import Sheet
 from alertd.console.pages import Answer, Visit
@@ -25,6 +26,7 @@ async def show(visit: Visit, template: str, **context: Any) -> Answer:
         labels=labels,
         autonym=autonym,
         told=told,
+        times=times,
         region_name=lambda code: visit.tools.atlas.name(code, visit.language),
         **context,
     )

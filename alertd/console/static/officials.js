@@ -177,6 +177,9 @@ function draw(holder, bar) {
   part("sent").setAttribute("width", width(bar.sent));
   part("failed").setAttribute("x", 1000 - width(bar.failed));
   part("failed").setAttribute("width", width(bar.failed));
+  holder.querySelector(".progress-label span").textContent = bar.label;
+  const times = holder.querySelector(".first-last");
+  if (times) times.textContent = bar.times;
   const number = new Intl.NumberFormat(document.documentElement.lang);
   const words = { delivered: bar.delivered, sent: bar.sent, planned: bar.waiting, failed: bar.failed };
   for (const [name, count] of Object.entries(words)) {

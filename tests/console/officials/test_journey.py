@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from io import BytesIO
 
 import pytest
+from PIL import Image
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import Page, expect
 
@@ -98,6 +100,7 @@ async def _submit(office: Office, page: Page) -> str:
     await page.fill("[name='children.0.age']", "9")
     await page.check("[name='children.0.sex'][value=female]")
     await page.fill("[name='children.0.hair']", "?")
+    await _crop_a_photo(page)
     await office.look(page, "who")
     await _next(page)
     await page.fill("[name='last_seen.at.date']", "2026-01-02")
@@ -121,6 +124,32 @@ async def _submit(office: Office, page: Page) -> str:
     await page.wait_for_url("**/alerts/*")
     await office.look(page, "sent")
     return page.url.rpartition("/")[2]
+
+
+async def _crop_a_photo(page: Page) -> None:
+    """Choose a photo, draw a frame on its left half, and keep that."""
+    picture = BytesIO()
+    Image.new("RGB", (400, 500), "#a0b0c0").save(picture, "PNG")
+    file = {"name": "example.png", "mimeType": "image/png", "buffer": picture.getvalue()}
+    await page.set_input_files("[name='upload.0']", [file])
+    await page.locator("button[value=stay]").click()
+    await page.locator("[data-crop] summary").click()
+    stage = page.locator(".crop-stage")
+    await stage.scroll_into_view_if_needed()
+    box = await stage.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + 1, box["y"] + 1)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 1, steps=3)
+    await page.mouse.up()
+    await page.locator("button[value=crop-0]").click()
+    await page.locator("[data-crop] summary").click()
+    await expect(page.locator(".crop-stage img")).to_be_visible()
+    size = await page.evaluate(
+        "async () => { const i = document.querySelector('.crop-stage img');"
+        " await i.decode(); return [i.naturalWidth, i.naturalHeight] }"
+    )
+    assert 150 < size[0] < 250 < size[1]
 
 
 async def _draw_a_circle(page: Page) -> None:
