@@ -157,9 +157,7 @@ class RuleSet(Rule):
     phone_lines: Annotated[tuple[ProgrammeLine, ...], Field(max_length=6)] = ()
     remind_after_min: Annotated[int, Field(ge=1)] = 10
     deputy_after_min: Annotated[int, Field(ge=1)] = 20
-    warn_before_min: Annotated[int, Field(ge=1)] = (
-        60  # officials, of an expiry
-    )
+    warn_before_min: Annotated[int, Field(ge=1)] = 60  # officials, of an expiry
     chase_after_min: Annotated[int, Field(ge=1)] = 60  # who has not acknowledged deletion
     chase_times: Annotated[int, Field(ge=0, le=20)] = 3
     max_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 48  # longest life of one version

@@ -3,24 +3,23 @@
 Everything comes from counters that each settling keeps: no page counts the ledger.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select, text
 
 from alertd import progress
 from alertd.console.rendering import Words
 from alertd.core.delivery import State
 from alertd.core.rendition import Kind
 from alertd.shapes import ChannelProgress, DispatchProgress, ProgressView, Tally
-from alertd.store.schema import deliveries, dispatches, region_progress
+from alertd.store.schema import HALTED, deliveries, dispatches, region_progress
 from alertd.views import show_progress
 
 TO_PUBLIC = frozenset({Kind.ALERT, Kind.UPDATE, Kind.END, Kind.CORRECTION, Kind.EXPIRY})
-LOOKED_AT = 2_000  # failures, the newest: no page reads the whole ledger
+LOOKED_AT = 20_000  # failures: no page reads the whole ledger
 _FAILED = (State.DEAD, State.UNCERTAIN)
 
 ByRegion = Mapping[str, Mapping[str, int]]
@@ -97,19 +96,15 @@ def read_live(conn: Connection, alert_id: str, now: datetime) -> Live:
     seen: ProgressView = show_progress(conn, alert_id, now)
     public = [(n, each) for n, each in enumerate(seen.dispatches) if each.kind in TO_PUBLIC]
     regions = _regions(conn, alert_id)
-    rows = _failed(conn, alert_id)
-    counts = Counter((row.channel, row.reason or "") for row in rows)
+    failures = _failures(conn, alert_id)
     return Live(
         as_of=now,
         sendings=tuple(
             _sending(number, each, regions.get(each.identifier, {}))
             for number, each in reversed(public)
         ),
-        failures=tuple(
-            Failure(channel=channel, reason=reason, count=count)
-            for (channel, reason), count in counts.most_common()
-        ),
-        partly=len(rows) == LOOKED_AT,
+        failures=failures,
+        partly=sum(each.count for each in failures) == LOOKED_AT,
     )
 
 
@@ -163,17 +158,26 @@ def _as_channel(region: str, states: Mapping[str, int]) -> ChannelProgress:
     return ChannelProgress(channel=region, planned=sum(states.values()), states=tallies)
 
 
-def _failed(conn: Connection, alert_id: str) -> Sequence[Any]:
-    """Give the newest failures of what went to the public."""
-    mine = select(dispatches.c.id).where(
-        dispatches.c.alert_id == alert_id, dispatches.c.kind.in_(TO_PUBLIC)
-    )
-    query = (
+def _failures(conn: Connection, alert_id: str) -> tuple[Failure, ...]:
+    """Count what failed of what went to the public, from the index of the halted alone."""
+    halted = (
         select(deliveries.c.channel, deliveries.c.reason)
-        .where(deliveries.c.state.in_(_FAILED), deliveries.c.dispatch_id.in_(mine))
+        .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
+        .where(
+            dispatches.c.alert_id == alert_id,
+            dispatches.c.kind.in_(TO_PUBLIC),
+            text(f"deliveries.{HALTED}"),
+            deliveries.c.state.in_(_FAILED),
+        )
         .limit(LOOKED_AT)
+        .subquery()
     )
-    return conn.execute(query).all()
+    alike = (halted.c.channel, halted.c.reason)
+    query = select(*alike, func.count()).group_by(*alike).order_by(func.count().desc(), *alike)
+    return tuple(
+        Failure(channel=channel, reason=reason or "", count=count)
+        for channel, reason, count in conn.execute(query)
+    )
 
 
 def as_event(live: Live, words: Words) -> dict[str, Any]:
