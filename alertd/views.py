@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, tuple_
+from sqlalchemy import Connection, RowMapping, Select, func, select, tuple_
 
 from alertd.core.approval import Approval, open_roles
 from alertd.core.delivery import State
@@ -309,7 +309,17 @@ def list_recipients(
     conn: Connection, *, after: tuple[int, ...] | None, limit: int
 ) -> Page[RecipientView]:
     """Give recipients in the order of their entry."""
-    query = (
+    query = select_recipients()
+    if after is not None:
+        query = query.where(recipients.c.id > after[0])
+    rows, more = _take(conn, query, limit)
+    items = recipient_views(conn, rows)
+    return Page(items=items, next_cursor=str(items[-1].id) if more else None)
+
+
+def select_recipients() -> Select[Any]:
+    """Give the query for what `recipient_views` needs, in the order of entry."""
+    return (
         select(
             recipients,
             addresses.c.channel,
@@ -320,23 +330,22 @@ def list_recipients(
         .join(addresses, addresses.c.id == recipients.c.address_id)
         .order_by(recipients.c.id)
     )
-    if after is not None:
-        query = query.where(recipients.c.id > after[0])
-    rows, more = _take(conn, query, limit)
-    regions = _regions(conn, recipients.c.id.in_([row["id"] for row in rows]))
-    items = [
+
+
+def recipient_views(conn: Connection, rows: Sequence[RowMapping]) -> list[RecipientView]:
+    """Give recipients as they may be seen: addresses masked."""
+    regions = _regions(conn, [row["id"] for row in rows])
+    return [
         RecipientView(**{**row, "address": mask(row["address"])}, regions=regions[row["id"]])
         for row in rows
     ]
-    return Page(items=items, next_cursor=str(items[-1].id) if more else None)
 
 
-def _regions(conn: Connection, which: ColumnElement[bool]) -> dict[int, list[str]]:
+def _regions(conn: Connection, numbers: Sequence[int]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = defaultdict(list)
     query = (
         select(recipient_regions.c.recipient_id, recipient_regions.c.region)
-        .join(recipients, recipients.c.id == recipient_regions.c.recipient_id)
-        .where(which)
+        .where(recipient_regions.c.recipient_id.in_(numbers))
         .order_by(recipient_regions.c.region)
     )
     for recipient_id, region in conn.execute(query):

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from datetime import datetime
 from urllib.parse import quote
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from alertd.masking import mask
 from alertd.pipeline.activate import ENDS
@@ -35,11 +35,7 @@ def read_takedown(
 ) -> TakedownView:
     """Give what came of an alert's end so far; raises NotFound."""
     newest = latest(conn, alert_id)
-    rows = conn.execute(
-        select(versions).where(versions.c.alert_id == alert_id).order_by(versions.c.number)
-    )
-    own = rows.mappings().all()
-    sent = [row for row in own if row["sent_at"] is not None]
+    sent = _sent(conn, alert_id)
     told = _told(conn, alert_id)
     return TakedownView(
         alert_id=alert_id,
@@ -49,15 +45,26 @@ def read_takedown(
         reason=sent[-1]["closed_reason"] if sent else None,
         as_of=now,
         timeline=_timeline(conn, alert_id),
-        taken_down=[_taken_down(each, public_url) for each in of_alert(conn, alert_id)],
+        taken_down=read_gone(conn, alert_id, public_url=public_url),
         told=told,
-        endpoints=_endpoints(conn, sent[-1]["id"]) if sent else [],
+        endpoints=read_answers(conn, alert_id),
         not_recallable=[
             _STAYS[each.channel].format(n=each.reached - each.recalled)
             for each in told
             if each.channel in _STAYS and each.reached > each.recalled
         ],
     )
+
+
+def read_gone(conn: Connection, alert_id: str, *, public_url: str) -> list[TakenDown]:
+    """Give everything public that was the alert's, and when it went."""
+    return [_taken_down(each, public_url) for each in of_alert(conn, alert_id)]
+
+
+def _sent(conn: Connection, alert_id: str) -> list[RowMapping]:
+    """Give the versions that went out, the oldest first."""
+    mine = (versions.c.alert_id == alert_id, versions.c.sent_at.is_not(None))
+    return list(conn.execute(select(versions).where(*mine).order_by(versions.c.number)).mappings())
 
 
 def _timeline(conn: Connection, alert_id: str) -> list[TakedownStep]:
@@ -79,6 +86,12 @@ def _taken_down(surface: Surface, public_url: str) -> TakenDown:
         over_at=surface.over_at,
         gone_at=surface.gone_at,
     )
+
+
+def read_answers(conn: Connection, alert_id: str) -> list[EndpointAnswer]:
+    """Give who was asked to delete what they had, and what they said."""
+    sent = _sent(conn, alert_id)
+    return _endpoints(conn, sent[-1]["id"]) if sent else []
 
 
 def _told(conn: Connection, alert_id: str) -> list[Told]:
@@ -141,7 +154,7 @@ def _endpoints(conn: Connection, version_id: int) -> list[EndpointAnswer]:
         .where(
             dispatches.c.version_id == version_id,
             dispatches.c.kind.in_(ENDS),
-            deliveries.c.channel == CHANNEL,
+            addresses.c.channel == CHANNEL,  # a seek for each of them, however many were told
         )
         .order_by(deliveries.c.address_id, dispatches.c.occurrence)
     )

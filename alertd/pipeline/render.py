@@ -34,6 +34,7 @@ STEPS = ("", ":reminder", ":deputy")
 
 ALARMS = (
     "not_started",
+    "nobody",
     "channel_paused",
     "channel_closed",
     "link_down",

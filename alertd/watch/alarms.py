@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
 
 from alertd.core.delivery import State
 from alertd.core.rendition import Kind
@@ -26,11 +26,13 @@ from alertd.watch.links import is_down
 from alertd.watch.takedowns import still_public
 
 WATCHED = timedelta(days=1)  # how long after its activation a dispatch is watched
+OWN_READERS = ("feed", "websub")  # they come by themselves, or nobody does
 STARTED = (State.SENT, State.DELIVERED, State.UNCERTAIN, State.DEAD)
 
 
 class AlarmKind(StrEnum):
     NOT_STARTED = "not_started"  # a planned channel has sent nothing since activation
+    NOBODY = "nobody"  # a planned channel has no recipient at all
     CHANNEL_PAUSED = "channel_paused"  # by us: its peer fails or refuses our credentials
     CHANNEL_CLOSED = "channel_closed"  # by an operator, while messages wait
     LINK_DOWN = "link_down"
@@ -64,7 +66,7 @@ def conditions(
 ) -> list[Alarm]:
     """Give what is wrong now."""
     now = board.as_of
-    found = [*_of_channels(conn, board, limits), *_not_started(conn, limits, now)]
+    found = [*_of_channels(conn, board, limits), *_incomplete(conn, limits, now)]
     found += [
         Alarm(
             kind=AlarmKind.STAGE_LATE,
@@ -98,60 +100,71 @@ def _of_channels(conn: Connection, board: Board, limits: Watch) -> Iterable[Alar
             yield Alarm(kind=AlarmKind.WAITING, subject=name, raised_at=at)
 
 
-def _not_started(conn: Connection, limits: Watch, now: datetime) -> Iterable[Alarm]:
+def _incomplete(conn: Connection, limits: Watch, now: datetime) -> Iterable[Alarm]:
     """Find channels of a dispatch that were planned and of which nothing went out yet.
 
     Planned is what has deliveries; and all that was rendered, when nobody was added at all.
     """
-    late = dispatches.c.sent_at.between(now - WATCHED, now - timedelta(seconds=limits.start_s))
     # What only an earlier state of this dispatch's deliveries is told by: it began, even if a
     # delivery is back in the queue since.
-    began = exists().where(
-        progress.c.dispatch_id == dispatches.c.id,
-        progress.c.channel == renditions.c.channel,
-        progress.c.state.in_(STARTED),
-    )
-    waits = exists().where(
-        progress.c.dispatch_id == dispatches.c.id,
-        progress.c.channel == renditions.c.channel,
-        progress.c.state == State.QUEUED,
-        progress.c.count > 0,
-    )
+    began = _counted(progress.c.state.in_(STARTED))
+    waits = _counted(progress.c.state == State.QUEUED, progress.c.count > 0)
     added = exists().where(
         progress.c.dispatch_id == dispatches.c.id,
         progress.c.channel != "feed",  # its deliveries are there from the first moment
     )
+    growing = dispatches.c.expanded_at.is_(None)
+    yield from _of_dispatches(
+        conn, AlarmKind.NOT_STARTED, (~began, waits | (growing & ~added)), limits, now
+    )
+    empty = (
+        ~growing,
+        ~_counted(),
+        renditions.c.channel.not_in(OWN_READERS),
+        dispatches.c.kind.in_([Kind.ALERT, Kind.UPDATE]),
+    )
+    yield from _of_dispatches(conn, AlarmKind.NOBODY, empty, limits, now)
+
+
+def _counted(*among: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Tell whether a rendered channel of a dispatch has deliveries among those."""
+    return exists().where(
+        progress.c.dispatch_id == dispatches.c.id,
+        progress.c.channel == renditions.c.channel,
+        *among,
+    )
+
+
+def _of_dispatches(
+    conn: Connection,
+    kind: AlarmKind,
+    wrong: Iterable[ColumnElement[bool]],
+    limits: Watch,
+    now: datetime,
+) -> Iterable[Alarm]:
+    """Give an alarm for each channel of a watched dispatch of which `wrong` is true."""
+    mine = (
+        (renditions.c.version_id == dispatches.c.version_id)
+        & (renditions.c.kind == dispatches.c.kind)
+        & (renditions.c.variant == dispatches.c.variant)
+    )
+    of_alert = (dispatches.c.alert_id, alerts.c.case_reference)
     rows = conn.execute(
-        select(
-            dispatches.c.id,
-            dispatches.c.alert_id,
-            alerts.c.case_reference,
-            renditions.c.channel,
-        )
+        select(dispatches.c.id, *of_alert, renditions.c.channel)
         .join(alerts, alerts.c.id == dispatches.c.alert_id)
-        .join(
-            renditions,
-            (renditions.c.version_id == dispatches.c.version_id)
-            & (renditions.c.kind == dispatches.c.kind)
-            & (renditions.c.variant == dispatches.c.variant),
-        )
+        .join(renditions, mine)
         .where(
-            late,
+            dispatches.c.sent_at.between(now - WATCHED, now - timedelta(seconds=limits.start_s)),
             dispatches.c.stopped_at.is_(None),
             dispatches.c.deadline_at > now,
             dispatches.c.kind.not_in([Kind.REQUEST, Kind.NOTICE]),
-            ~began,
-            waits | (dispatches.c.expanded_at.is_(None) & ~added),
+            *wrong,
         )
         .distinct()
     )
     for dispatch_id, alert_id, case_reference, channel in rows:
-        yield Alarm(
-            kind=AlarmKind.NOT_STARTED,
-            subject=f"{case_reference} {channel} {dispatch_id}",
-            alert_id=alert_id,
-            raised_at=now,
-        )
+        subject = f"{case_reference} {channel} {dispatch_id}"
+        yield Alarm(kind=kind, subject=subject, alert_id=alert_id, raised_at=now)
 
 
 def _still_public(conn: Connection, now: datetime, limits: Watch) -> Iterable[Alarm]:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, text
 
-from alertd.shapes import AlertView, ProgressView
+from alertd.pipeline.aftermath import read_answers, read_gone
+from alertd.shapes import AlertView, EndpointAnswer, ProgressView, TakenDown
 from alertd.store.schema import HALTED, deliveries, dispatches
 from alertd.views import show_alert, show_progress
 from alertd.watch.auditlog import AuditFilter, AuditLine, find_entries
@@ -32,11 +33,13 @@ class Report:
     alert: AlertView
     progress: ProgressView
     failures: tuple[Failures, ...]
+    gone: tuple[TakenDown, ...]  # all that was public
+    answers: tuple[EndpointAnswer, ...]  # of those who were asked to delete it
     timeline: tuple[AuditLine, ...]  # oldest first
     as_of: datetime
 
 
-def read_report(conn: Connection, alert_id: str, now: datetime) -> Report:
+def read_report(conn: Connection, alert_id: str, now: datetime, *, public_url: str) -> Report:
     """Give the whole report; raises NotFound."""
     alert = show_alert(conn, alert_id, None)
     entries = find_entries(conn, AuditFilter(alert_id=alert_id), before=None, limit=ENTRIES)
@@ -44,6 +47,8 @@ def read_report(conn: Connection, alert_id: str, now: datetime) -> Report:
         alert=alert,
         progress=show_progress(conn, alert_id, now),
         failures=tuple(failures_of(conn, alert_id)),
+        gone=tuple(read_gone(conn, alert_id, public_url=public_url)),
+        answers=tuple(read_answers(conn, alert_id)),
         timeline=tuple(reversed(entries.lines)),
         as_of=now,
     )

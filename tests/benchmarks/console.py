@@ -27,6 +27,7 @@ from alertd.watch.auditlog import AuditFilter, find_entries
 from alertd.watch.board import read_board
 from alertd.watch.dispatchlog import Filter, find, read_line
 from alertd.watch.report import failures_of
+from alertd.watch.roster import Standing, Wanted, find_recipients
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 ALERTS = 20
@@ -70,6 +71,15 @@ _ATTEMPTS = (
     "provider_ref, node, batch) "
     + _COUNT
     + "SELECT :base + i, 1, :now, :now + 100000, 'delivered', '', '200', '', 'example', 1 FROM n"
+)
+_RECIPIENTS = (
+    "INSERT INTO recipients (id, address_id, label, recipient_class, language, exercise, consent, "
+    "consent_at, created_at) "
+    + _COUNT
+    + "SELECT i, i, 'Example', 'citizen', 'el', true, 'example', :now, :now FROM n"
+)
+_REGIONS = (
+    "INSERT INTO recipient_regions (region, recipient_id) " + _COUNT + "SELECT 'GR-I', i FROM n"
 )
 
 
@@ -163,6 +173,15 @@ def pages(count: int) -> Iterator[tuple[str, Callable[[Connection], object]]]:
     yield "audit", lambda conn: find_entries(conn, AuditFilter(), before=None, limit=50)
     yield "failures of an alert", lambda conn: failures_of(conn, "example05")
     yield "an alert that moves", lambda conn: read_live(conn, f"example{ALERTS:02}", now)
+
+    def roster(**wanted: Any) -> Callable[[Connection], object]:
+        return lambda conn: find_recipients(conn, Wanted(**wanted), after=0, limit=50)
+
+    yield "recipients", roster()
+    yield "recipients: a channel of none", roster(channel="webhook")
+    yield "recipients: a region", roster(region="GR-I")
+    yield "recipients: a region and a language of none", roster(region="GR-I", language="en")
+    yield "recipients: who left", roster(standing=Standing.ENDED)
 
 
 async def measure(store: Store, count: int) -> dict[str, float]:

@@ -18,7 +18,7 @@ from alertd.demo.twilio import ACCOUNT_SID
 from alertd.pipeline import lanes, persons
 from alertd.pipeline.hold import hold_old_copy
 from alertd.settings import Watch
-from alertd.store.schema import alarms, audit, dispatches
+from alertd.store.schema import addresses, alarms, audit, dispatches
 from alertd.tools import CONSOLE, Actor
 from alertd.watch import links, switch
 from alertd.watch.alarms import recent
@@ -98,6 +98,24 @@ async def test_a_planned_channel_that_has_not_begun_is_shouted_once(
     await town.settled(alert_id)
     await late.watcher.look()
     assert ("not_started", False) in await town.tools.store.read(kinds)
+
+
+async def test_a_planned_channel_with_no_recipient_is_shouted(town: Town, operator: Actor) -> None:
+    await town.populate(2)
+    await town.tools.store.write(
+        lambda conn: conn.execute(
+            update(addresses)
+            .where(addresses.c.channel == "webhook")
+            .values(suppressed_at=datetime.now(UTC), suppressed_reason="gone")
+        )
+    )
+    await town.settled(await town.send())
+    await Late(town, seconds=50).watcher.look()
+    assert "nobody" not in dict(await town.tools.store.read(kinds))
+    await Late(town, seconds=90).watcher.look()
+    found = [alarm for alarm in await town.tools.store.read(recent) if alarm.kind == "nobody"]
+    assert [alarm.subject.split()[1] for alarm in found] == ["webhook"]
+    assert await town.tools.store.read(notices) == ["nobody"]
 
 
 async def test_an_alarm_without_an_alert_reaches_operators_past_a_held_ledger(

@@ -64,6 +64,7 @@ def _alarm(visit: Visit, alarm: Alarm) -> dict[str, Any]:
         "held": "/release",
         "stage_late": f"/alerts/{alarm.alert_id}",
         "not_started": f"/log?alert={alarm.alert_id}&state=queued",
+        "nobody": "/recipients",
     }
     named = alarm.subject
     if where or alarm.kind == "waiting":
@@ -93,6 +94,7 @@ def _row(visit: Visit, watcher: Watcher, state: Board, channel: ChannelState) ->
         "rate": channel.rate_per_s,
         "queued": channel.queued,
         "dead": channel.dead,
+        "letters": f"/dead-letters?channel={channel.channel}",
         "oldest": span(visit, oldest) if oldest is not None else "",
         "lag": span(visit, channel.lag_s) if channel.lag_s > watcher.limits.waiting_s else "",
         "failures": watcher.tallies.failures(channel.channel, now.timestamp()),

@@ -15,7 +15,7 @@ from alertd.watch.dispatchlog import Line, LogPage, find, read_line
 
 LETTERS = "/dead-letters"
 PAGE = 100
-FILTERS = ("case", "channel", "reason")
+FILTERS = ("alert", "case", "channel", "reason")
 
 
 async def letters(visit: Visit) -> Answer:

@@ -23,6 +23,7 @@ from alertd.console.permissions import May
 from alertd.core.delivery import State
 from alertd.core.errors import Undeliverable
 from alertd.pipeline.record import Entry, record
+from alertd.pipeline.wording import autonym
 from alertd.watch.dispatchlog import (
     Attempt,
     Filter,
@@ -137,7 +138,7 @@ async def _show_delivery(visit: Visit, *, address: str) -> Answer:
         lane=lane_of(visit, line.lane),
         events=_events(visit, line, attempts),
         full_address=address,
-        language=line.language,
+        language=autonym(line.language),
     )
 
 

@@ -1,5 +1,7 @@
 """Recipients: who is told, on what ground, and how they leave."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,14 +15,21 @@ from alertd.console.permissions import May
 from alertd.console.rendering import N_
 from alertd.core.errors import InvalidAlert, NotFound
 from alertd.core.problems import problems_of
-from alertd.core.regions import Atlas
 from alertd.pipeline import recipients as stages
 from alertd.pipeline.recipients import Recipient
 from alertd.pipeline.wording import autonym
 from alertd.shapes import RecipientView
+from alertd.watch.roster import RosterPage, Standing, Wanted, find_recipients
 
 RECIPIENTS = "/recipients"
 FIELDS = ("channel", "address", "language", "recipient_class", "label", "consent", "consent_at")
+FILTERS = ("channel", "language", "region", "class", "state")
+INDENT = "\u2003"
+STANDINGS = {
+    Standing.TOLD: N_("is told"),
+    Standing.ENDED: N_("ended"),
+    Standing.SUPPRESSED: N_("address takes nothing"),
+}
 CLASSES = {
     "citizen": N_("Citizen"),
     "media": N_("Newsroom"),
@@ -40,15 +49,50 @@ REMEDIES = {
 
 
 async def recipients(visit: Visit) -> Answer:
+    asked = {name: visit.query(name).strip()[:100] for name in FILTERS}
     after = cursor(visit)
-    page = await visit.tools.store.read(views.list_recipients, after=after, limit=PAGE)
+    page: RosterPage = await visit.tools.store.read(
+        find_recipients, _wanted(asked), after=after[0] if after else 0, limit=PAGE
+    )
     return await visit.render(
         "operators/recipients.html.j2",
         width="board",
-        rows=[_shown(visit, each) for each in page.items],
-        next=link(RECIPIENTS, {}, after=page.next_cursor) if page.next_cursor else "",
-        first=RECIPIENTS if after else "",
+        asked=asked,
+        rows=[_shown(visit, each) for each in page.rows],
+        next=link(RECIPIENTS, asked, after=str(page.next)) if page.next else "",
+        first=link(RECIPIENTS, asked) if after else "",
+        full=page.full,
+        choices=_choices(visit),
     )
+
+
+def _wanted(asked: dict[str, str]) -> Wanted:
+    """Read what is looked for; what is no state is none."""
+    state = asked["state"]
+    return Wanted(
+        channel=asked["channel"],
+        language=asked["language"],
+        region=asked["region"],
+        recipient_class=asked["class"],
+        standing=Standing(state) if state in list(Standing) else None,
+    )
+
+
+def _choices(visit: Visit) -> dict[str, list[tuple[str, str]]]:
+    return {
+        "channel": [(name, lane_of(visit, name)) for name in sorted(visit.tools.channels)],
+        "language": [(tag, autonym(tag)) for tag in visit.console.rendering.languages],
+        "region": list(_flat(_offered(visit))),
+        "class": [(name, visit.say(text)) for name, text in CLASSES.items()],
+        "state": [(str(name), visit.say(text)) for name, text in STANDINGS.items()],
+    }
+
+
+def _flat(tree: list[dict[str, Any]], depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Give a tree of regions line by line, what lies within another one set in."""
+    for region in tree:
+        yield region["code"], INDENT * depth + region["name"]
+        yield from _flat(region["children"], depth + 1)
 
 
 def _shown(visit: Visit, each: RecipientView) -> dict[str, Any]:
@@ -60,7 +104,7 @@ def _shown(visit: Visit, each: RecipientView) -> dict[str, Any]:
         "recipient_class": visit.say(CLASSES.get(each.recipient_class, each.recipient_class)),
         "channel": lane_of(visit, each.channel),
         "address": each.address,
-        "language": each.language,
+        "language": autonym(each.language),
         "regions": ", ".join(names),
         "exercise": each.exercise,
         "consent": each.consent,
@@ -119,24 +163,22 @@ async def add(visit: Visit) -> Answer:
 
 
 def _offered(visit: Visit) -> list[dict[str, Any]]:
-    """Give the regions of the programmes' countries."""
+    """Give the regions of the programmes' countries as a tree, by name."""
+    atlas = visit.tools.atlas
     countries = {rules.country for rules in visit.tools.rulebook.rule_sets.values()}
-    tree = tree_of(visit.tools.atlas, visit.language)
-    return [region for region in tree if region["code"] in countries]
+    below: dict[str | None, list[str]] = defaultdict(list)
+    for code, above in atlas.parents.items():
+        if code.partition("-")[0] in countries:
+            below[above].append(code)
 
+    def under(above: str | None) -> list[dict[str, Any]]:
+        found = [
+            {"code": code, "name": atlas.name(code, visit.language), "children": under(code)}
+            for code in below[above]
+        ]
+        return sorted(found, key=lambda region: region["name"])
 
-def tree_of(atlas: Atlas, language: str, above: str | None = None) -> list[dict[str, Any]]:
-    """Give the regions as a tree, by name."""
-    found = [
-        {
-            "code": code,
-            "name": atlas.name(code, language),
-            "children": tree_of(atlas, language, code),
-        }
-        for code, parent in atlas.parents.items()
-        if parent == above
-    ]
-    return sorted(found, key=lambda region: region["name"])
+    return under(None)
 
 
 def _read(given: dict[str, Any]) -> Recipient:

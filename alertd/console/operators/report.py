@@ -1,22 +1,36 @@
 """The report of an alert, as a document to print or to save."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from alertd.console.operators.audit import shown as shown_entry
 from alertd.console.operators.board import watcher_of
+from alertd.console.operators.letters import LETTERS
+from alertd.console.operators.lists import link
 from alertd.console.operators.words import ACTS, KINDS, STATES, lane_of, reason_of, span
 from alertd.console.pages import Answer, Page, Visit, get
 from alertd.console.permissions import May
+from alertd.console.rendering import N_
 from alertd.core.delivery import State
-from alertd.shapes import ChannelProgress, DispatchProgress
-from alertd.watch.report import Report, read_report
+from alertd.pipeline.surfaces import What
+from alertd.shapes import ChannelProgress, DispatchProgress, EndpointAnswer
+from alertd.watch.report import Failures, Report, read_report
 
 NONE = "\u2013"
+PUBLIC: Mapping[str, str] = {
+    What.FEED: N_("entry in the feeds"),
+    What.PAGE: N_("public page"),
+    What.CAP: N_("CAP document"),
+    What.PHOTO: N_("photo"),
+}
 FAILED = (State.DEAD, State.EXPIRED)
 
 
 async def report(visit: Visit) -> Answer:
-    found: Report = await visit.tools.store.read(read_report, visit.path("id"), visit.tools.clock())
+    tools = visit.tools
+    found: Report = await tools.store.read(
+        read_report, visit.path("id"), tools.clock(), public_url=tools.public_url
+    )
     chain = watcher_of(visit).chain
     return await visit.render(
         "operators/report.html.j2",
@@ -29,21 +43,43 @@ async def report(visit: Visit) -> Answer:
             for dispatch in found.progress.dispatches
             for channel in dispatch.channels
         ],
-        failures=[
-            {
-                "kind": visit.say(KINDS.get(each.kind, each.kind)),
-                "channel": lane_of(visit, each.channel),
-                "state": visit.say(STATES[each.state][1]),
-                "reason": reason_of(visit, each.reason) or NONE,
-                "count": visit.words.number(each.count),
-            }
-            for each in found.failures
-        ],
+        failures=[_failure(visit, each) for each in found.failures],
+        gone=[{**each.model_dump(), "what": visit.say(PUBLIC[each.what])} for each in found.gone],
+        answers=[_answer(visit, each) for each in found.answers],
         entries=[
             shown_entry(visit, line, chain.verified, broken=chain.broken) for line in found.timeline
         ],
         acts=ACTS,
         chain=chain,
+    )
+
+
+def _failure(visit: Visit, each: Failures) -> dict[str, Any]:
+    return {
+        "kind": visit.say(KINDS.get(each.kind, each.kind)),
+        "channel": lane_of(visit, each.channel),
+        "state": visit.say(STATES[each.state][1]),
+        "reason": reason_of(visit, each.reason) or NONE,
+        "count": visit.words.number(each.count),
+        "link": _letters(visit, each),
+    }
+
+
+def _answer(visit: Visit, each: EndpointAnswer) -> dict[str, Any]:
+    return {
+        "address": each.address,
+        "state": visit.say(STATES[each.state][1]),
+        "asked": visit.words.number(each.asked),
+        "at": each.acknowledged_at,
+    }
+
+
+def _letters(visit: Visit, each: Failures) -> str:
+    """Give where these failures can be tried again; nothing for whoever may not."""
+    if each.state != State.DEAD or May.REQUEUE not in visit.may:
+        return ""
+    return link(
+        LETTERS, {"alert": visit.path("id"), "channel": each.channel, "reason": each.reason}
     )
 
 

@@ -73,6 +73,7 @@ KINDS: Mapping[str, str] = {
 }
 ALARMS: Mapping[str, str] = {
     "not_started": N_("A planned channel has not begun to send"),
+    "nobody": N_("A planned channel has nobody to send to"),
     "channel_paused": N_("The channel fails"),
     "channel_closed": N_("The channel is paused while messages wait"),
     "link_down": N_("The last link tests failed"),

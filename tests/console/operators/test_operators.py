@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from sqlalchemy import Connection, select, update
 from alertd.console.operators.lists import harmless
 from alertd.core.delivery import State
 from alertd.pipeline import lanes
+from alertd.pipeline.surfaces import note_gone, of_alert
 from alertd.store.schema import addresses, audit, deliveries
 from alertd.tools import Tools
+from alertd.watch import roster
 from tests.console.conftest import Browser, SignIn
 from tests.console.operators.conftest import NEWSROOM
-from tests.web.conftest import Deliver, Submit
+from tests.web.conftest import Deliver, Person, Submit
 
 
 def actions(conn: Connection) -> list[str]:
@@ -171,6 +174,60 @@ async def test_a_recipient_is_entered_ended_and_erased(tools: Tools, operator: B
     assert (await operator.get(path)).status == 404
 
 
+async def test_recipients_are_found_by_what_they_are(
+    tools: Tools, operator: Browser, alert_id: str
+) -> None:
+    shown = "a***@news.example.org"
+    fitting = ("channel=email", "language=el", "region=GR-I", "class=media", "state=told")
+    assert shown in await operator.read("/recipients?" + "&".join(fitting))
+    for other in ("channel=sms", "language=en", "region=GR-M", "class=citizen", "state=ended"):
+        asked = [other if each.split("=")[0] == other.split("=")[0] else each for each in fitting]
+        text = await operator.read("/recipients?" + "&".join(asked))
+        assert "Nobody fits" in text, other
+        assert shown not in text
+    await tools.store.write(
+        lambda conn: conn.execute(
+            update(addresses)
+            .where(addresses.c.channel == "email")
+            .values(suppressed_at=tools.clock(), suppressed_reason="gone")
+        )
+    )
+    assert shown not in await operator.read("/recipients?state=told")
+    assert shown in await operator.read("/recipients?state=suppressed")
+
+
+async def test_a_list_that_looked_at_many_and_found_few_goes_on(
+    tools: Tools, operator: Browser, alert_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roster, "WINDOW", 1)
+    page = await tools.store.read(
+        roster.find_recipients, roster.Wanted(channel="webhook"), after=0, limit=50
+    )
+    seen = 0
+    while not page.full:
+        assert page.rows == ()
+        assert page.next is not None
+        seen += 1
+        page = await tools.store.read(
+            roster.find_recipients, roster.Wanted(channel="webhook"), after=page.next, limit=50
+        )
+    assert seen == 1
+
+
+async def test_failures_by_reason_lead_to_another_try(
+    operator: Browser, alert_id: str, deliver: Deliver, signed_in: SignIn
+) -> None:
+    await deliver("email", State.DEAD)
+    for path in (f"/alerts/{alert_id}", f"/alerts/{alert_id}/report"):
+        (way,) = re.findall(r'href="(/dead-letters[^"]+)"', await operator.read(path))
+        listed = await operator.read(unescape(way))
+        assert len(re.findall(r'name="chosen"', listed)) == 1
+    assert 'href="/dead-letters?channel=email"' in await operator.read("/board")
+    reader = await signed_in("reader")
+    for path in (f"/alerts/{alert_id}", f"/alerts/{alert_id}/report", "/board"):
+        assert "/dead-letters" not in await reader.read(path)
+
+
 async def test_a_webhooks_secret_is_shown_once(operator: Browser) -> None:
     form = {
         "channel": "webhook",
@@ -206,6 +263,25 @@ async def test_the_report_tells_who_approved_and_whom_it_reached(
     assert "EX 12/2026" in text
     assert "refused" in text
     assert "EXERCISE" in text
+    assert text.count("still public") == 3  # entry, page, CAP document
+    assert "No partner had to be asked." in text
+
+
+async def test_the_report_tells_what_is_gone_once_it_is_over(
+    tools: Tools, operator: Browser, alert_id: str, deliver: Deliver, people: dict[str, Person]
+) -> None:
+    await deliver("feed")
+    assert "still public" in await operator.read(f"/alerts/{alert_id}/report")
+    form = {"reason_code": "found", "why": "An example.", "confirm": True}
+    over = await people["police"].post(f"/api/v1/alerts/{alert_id}/end", form)
+    assert over.status == 200, await over.text()
+    text = await operator.read(f"/alerts/{alert_id}/report")
+    assert "still public" not in text
+    assert text.count("taken down, not yet seen to be gone") == 3
+    (surface, *_) = await tools.store.read(of_alert, alert_id)
+    await tools.store.write(note_gone, surface, tools.clock())
+    text = await operator.read(f"/alerts/{alert_id}/report")
+    assert text.count("taken down, not yet seen to be gone") == 2
 
 
 async def test_a_held_ledger_is_released_only_by_the_word_and_a_second_factor(

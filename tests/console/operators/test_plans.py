@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
+from alertd.console.officials.live import _failed
 from alertd.core.delivery import State
 from alertd.store.store import Store
 from alertd.watch.board import read_board
 from alertd.watch.dispatchlog import WINDOW, Filter, find, read_line
 from alertd.watch.report import failures_of
+from alertd.watch.roster import Standing, Wanted, find_recipients
 from tests.benchmarks.console import NOW, RATES, fill
 
 COUNT = 60_000
 PARTIAL = re.compile(r"ix_deliveries_(due|leased|trouble|failures)")  # of a few rows each
-BIG = ("deliveries", "attempts", "addresses")
+BIG = ("deliveries", "attempts", "addresses", "recipients", "recipient_regions")
 
 ASKED = {
     "everything": Filter(),
@@ -34,6 +36,13 @@ ASKED = {
     "a reason": Filter(reason="dns"),
     "a case": Filter(case_reference="EX-0003"),
     "an address": Filter(address_id=7),
+}
+SOUGHT = {
+    "recipients": Wanted(),
+    "recipients of a channel": Wanted(channel="webhook"),
+    "recipients of a region": Wanted(region="GR-I", language="en"),
+    "recipients of no region": Wanted(region="GR-M"),
+    "recipients who left": Wanted(standing=Standing.ENDED),
 }
 
 
@@ -86,6 +95,9 @@ async def test_no_page_scans_the_ledger(store: Store) -> None:
     reads["board"] = lambda conn: read_board(conn, RATES, NOW + timedelta(minutes=1))
     reads["a delivery"] = lambda conn: read_line(conn, 4711)
     reads["failures"] = lambda conn: failures_of(conn, "example05")
+    reads["failures of a live alert"] = lambda conn: _failed(conn, "example05")
+    for name, wanted in SOUGHT.items():
+        reads[name] = lambda conn, wanted=wanted: find_recipients(conn, wanted, after=0, limit=50)
     found = {name: scans(await store.read(plans, read)) for name, read in reads.items()}
     assert {name: steps for name, steps in found.items() if steps} == {}
 
