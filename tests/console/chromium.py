@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,10 @@ async def open_page(
     return await context.new_page()
 
 
-async def faults(page: Page) -> list[str]:
-    """Give what axe-core finds."""
-    found = await Axe().run(page)
+async def faults(page: Page, only: Sequence[str] = ()) -> list[str]:
+    """Give what axe-core finds, by all its rules or only by these."""
+    options = {"resultTypes": ["violations"], **({"runOnly": list(only)} if only else {})}
+    found = await Axe().run(page, options=options)
     return [
         f"{each['id']}: {node['html'][:160]}"
         for each in found.response["violations"]
