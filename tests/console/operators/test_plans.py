@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from alertd.console.officials.live import _failed
+from alertd.console.officials.live import read_live
 from alertd.core.delivery import State
 from alertd.store.store import Store
 from alertd.watch.board import read_board
@@ -95,7 +95,7 @@ async def test_no_page_scans_the_ledger(store: Store) -> None:
     reads["board"] = lambda conn: read_board(conn, RATES, NOW + timedelta(minutes=1))
     reads["a delivery"] = lambda conn: read_line(conn, 4711)
     reads["failures"] = lambda conn: failures_of(conn, "example05")
-    reads["failures of a live alert"] = lambda conn: _failed(conn, "example05")
+    reads["a live alert"] = lambda conn: read_live(conn, "example05", NOW)
     for name, wanted in SOUGHT.items():
         reads[name] = lambda conn, wanted=wanted: find_recipients(conn, wanted, after=0, limit=50)
     found = {name: scans(await store.read(plans, read)) for name, read in reads.items()}
