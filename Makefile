@@ -1,5 +1,6 @@
 # make demo [ARGS=--once]   the whole daemon against local stand-ins of the outside world
-# make test                 lint, types, import contracts, tests
+# make test                 style, and the tests, types and import contracts among them
+# make lint                 style, types and import contracts alone
 # make chaos                kill -9 hundreds of times, and every other fault in its long form
 # make screens              a picture of every page of the console, to be looked at
 # make lock                 pin the dependencies anew
@@ -11,17 +12,19 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint screens bench chaos lock clean
+.PHONY: demo test style lint screens bench chaos lock clean
 
 demo: $(STAMP)
 	@$(BIN)/alertd demo $(ARGS)
 
-test: lint
+test: style
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-lint: $(STAMP)
+style: $(STAMP)
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
+
+lint: style
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 

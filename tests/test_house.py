@@ -44,6 +44,13 @@ def test_every_import_contract_holds() -> None:
     assert "0 broken" in done.stdout
 
 
+@pytest.mark.timeout(600)
+def test_every_type_holds() -> None:
+    """Here, and not before the tests: a minute of one processor beside what the other does."""
+    done = run(BIN / "mypy")
+    assert done.returncode == 0, done.stdout
+
+
 def imported(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.ImportFrom):

@@ -170,8 +170,7 @@ async def _take_every_connection(
 
 
 async def _start_both(scene: Scene, other: Daemon) -> None:
-    await scene.daemon.start()
-    await other.start()
+    await asyncio.gather(scene.daemon.start(), other.start())
 
 
 def _attempts(conn: Connection) -> int:

@@ -37,7 +37,7 @@ def a_seed() -> int:
 async def test_ten_kills_lose_nobody_and_repeat_no_more_than_was_in_hand(
     tmp_path: Path, database: str
 ) -> None:
-    campaign = Campaign(tmp_path, database, a_seed(), kills=10, recipients=400)
+    campaign = Campaign(tmp_path, database, a_seed(), kills=10, recipients=200)
     result = await campaign.run()
     result.check()
 

@@ -10,23 +10,33 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
 from click.testing import CliRunner, Result
 
 from alertd.cli import main
-from alertd.demo import ports, sample
+from alertd.demo import ports, sample, twilio
 from alertd.demo.daemon import scrubbed
 
+HERE = "http://127.0.0.1:"
 ANY_PORTS = [part for name in ports.DEFAULTS for part in (f"--{name}-port", "0")]
 
 
+@dataclass(frozen=True)
+class Run:
+    """A daemon that has sent the sample alert and is still there."""
+
+    folder: Path
+    urls: Mapping[str, str]  # that it printed, by what they lead to
+
+
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a daemon that has sent the sample alert and is still there."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     home = tmp_path_factory.mktemp("run")
     with subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "alertd", "demo", *ANY_PORTS],
@@ -44,11 +54,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             said.append(process.stdout.readline())
             assert said[-1], "".join(said)
         (folder,) = (home / "var" / "demo").iterdir()
-        yield folder
+        parts = (line.strip().rpartition(" ") for line in said)
+        yield Run(folder, {name.strip(): url for name, _, url in parts if url.startswith(HERE)})
         process.send_signal(signal.SIGINT)
         process.stdout.read()
         watchdog.cancel()
     assert process.returncode == 0
+
+
+@pytest.fixture
+def run(demo: Run) -> Path:
+    """Its folder."""
+    return demo.folder
 
 
 def verify(folder: Path) -> Result:
@@ -85,12 +102,41 @@ def test_no_file_holds_what_the_alert_says(run: Path) -> None:
     assert found == []
 
 
-def test_no_log_line_holds_an_address(run: Path) -> None:
-    text = (run / "alertd.log").read_text(encoding="utf-8")
+async def test_every_address_that_it_names_can_be_opened(demo: Run) -> None:
+    async with aiohttp.ClientSession() as session:
+        for url in demo.urls.values():
+            async with session.get(url) as answer:
+                assert answer.status == 200, url
+    assert set(demo.urls) == {
+        "feed",
+        "page of the alert",
+        "CAP document",
+        "API docs",
+        "SMS that arrived",
+        "mail that arrived",
+        "webhooks that arrived",
+    }
+
+
+def test_no_log_line_holds_an_address_a_fact_or_a_secret(demo: Run) -> None:
+    text = (demo.folder / "alertd.log").read_text(encoding="utf-8")
+    assert "alert.activated" in text
     assert "deliveries.settled" in text
-    addresses = {address for each in sample.expected("http://x").values() for address in each}
-    assert [address for address in addresses if address in text] == []
-    assert re.findall(r"\+\d{8,}|[\w.+-]+@[\w-]+\.\w+|whsec_", text) == []
+    private = (*private_words(), demo.urls["webhooks that arrived"])
+    assert [word for word in private if word in text] == []
+    assert re.findall(r"\+\d{8,}|[\w.+-]+@[\w-]+\.\w+", text) == []
+
+
+def private_words() -> Iterator[str]:
+    """Give what no log line may hold: addresses, what is told of a case, and secrets."""
+    for found in sample.expected("http://x").values():
+        yield from found
+    for official in (sample.SUBMITTER, *sample.APPROVERS):
+        yield from (official.name, official.sms, official.email)
+    facts = sample.alert(datetime.now(UTC))
+    yield from (facts["children"][0]["name"], facts["vehicle"]["plate"], facts["circumstances"])
+    yield from ("Παραδειγματίδου", "Παραδείγματος", "Example Square")
+    yield from (twilio.AUTH_TOKEN, "whsec_", "Bearer", "alertd_")
 
 
 def test_record_of_the_run_verifies_while_it_runs(run: Path) -> None:

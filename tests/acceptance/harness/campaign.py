@@ -23,7 +23,6 @@ FIRST_STARTS = 2  # kills of an install that is still making its secrets and its
 MOMENTS = ("start", "expand", "send", "send")
 EXPANDING_S, SENDING_S = 0.15, 1.0
 COMMITTED_S = 0.1  # for a server to finish what the dead had asked of it
-ENOUGH = 500  # deliveries that should be waiting when a sender is killed
 
 
 @dataclass
@@ -76,7 +75,8 @@ class Campaign:
             await asyncio.sleep(self._rng.uniform(0.1, daemon.readied_after_s or 2.0))
         else:
             await daemon.ready()
-            if moment == "expand" or await here.waiting() < ENOUGH:
+            enough = self.recipients  # a third of an alert
+            if moment == "expand" or await here.waiting() < enough:
                 await here.send()
             most = EXPANDING_S if moment == "expand" else SENDING_S
             await asyncio.sleep(self._rng.uniform(0, most))

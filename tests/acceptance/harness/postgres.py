@@ -6,14 +6,17 @@ They run from the package's binaries, on TCP, so that each can have an address o
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import pwd
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -39,6 +42,22 @@ def _owner() -> int | None:
     return pwd.getpwnam("pgserver").pw_uid if os.geteuid() == 0 else None
 
 
+@cache
+def empty_cluster() -> Path:
+    """Make a cluster with nothing in it, once: copying one takes a tenth of the time."""
+    folder = Path(tempfile.mkdtemp(prefix="alertd-pg-empty-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if (owner := _owner()) is not None:
+        os.chown(folder, owner, -1)
+    data = folder / "data"
+    words = ("-D", str(data), "-U", USER, "--auth=trust", "-E", "UTF8", "--no-sync")
+    initdb = (str(binaries() / "initdb"), *words)
+    subprocess.run(initdb, check=True, capture_output=True, cwd=folder, user=_owner())  # noqa: S603 - ours
+    with (data / "pg_hba.conf").open("a", encoding="utf-8") as hba:
+        hba.write("host replication all 127.0.0.0/8 trust\nhost all all 127.0.0.0/8 trust\n")
+    return data
+
+
 class Postgres:
     """One server on its own address; `follow` makes it a standby before its first start."""
 
@@ -58,9 +77,8 @@ class Postgres:
 
     async def create(self) -> None:
         """Make an empty cluster, start it and create the database."""
-        await self._run("initdb", "-U", USER, "--auth=trust", "-E", "UTF8", "--no-sync")
-        with (self._data / "pg_hba.conf").open("a", encoding="utf-8") as hba:
-            hba.write("host replication all 127.0.0.0/8 trust\nhost all all 127.0.0.0/8 trust\n")
+        copy = ("cp", "--archive", str(empty_cluster()), str(self._data))
+        subprocess.run(copy, check=True)  # noqa: S603, ASYNC221 - both are ours, and small
         await self.start()
         await self.execute("CREATE DATABASE alertd", database="postgres")
 
