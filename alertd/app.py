@@ -27,9 +27,9 @@ from alertd.core.errors import ConfigError
 from alertd.ids import new_id
 from alertd.pipeline import websub
 from alertd.pipeline.hold import Witness, begin_witness, hold_old_copy
-from alertd.pipeline.purge import retain
 from alertd.pipeline.render import Renderer
 from alertd.pipeline.reports import settle_reports
+from alertd.pipeline.retention import retain
 from alertd.pipeline.rule_sets import register_all
 from alertd.pipeline.signatures import sign_due, watch_signer
 from alertd.publishing.mirror import Mirror
@@ -157,8 +157,8 @@ class App:
             todo = duties(self.tools, self.node)
             todo.append(Duty("anchor", self.settings.anchors.interval_s, anchoring.write))
             todo += watching(self.watcher)
-            days = self.settings.retention.closed_days
-            todo.append(Duty("retention", RETENTION_S, lambda: retain(self.tools, days)))
+            kept = self.settings.retention
+            todo.append(Duty("retention", RETENTION_S, lambda: retain(self.tools, kept)))
             if self.tools.signer is not None:
                 await watch_signer(self.tools)
                 todo.append(Duty("cap certificate", DAY_S, lambda: watch_signer(self.tools)))

@@ -210,11 +210,45 @@ class Watch(Section):
 
 
 class Retention(Section):
+    """Days from the end of an alert; what has none is kept. docs/privacy.md tells what goes."""
+
+    photo_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days after its end when an alert's photos are purged for good.",
+        examples=[30],
+    )
+    companion_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Likewise who may be with the child, suspects among them, and the messages.",
+        examples=[30],
+    )
+    vehicle_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Likewise the vehicle, whose plate tells of its owner, and the messages.",
+        examples=[30],
+    )
+    person_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Likewise the children, their photos, all free text, and the messages; age, "
+        "sex, area and times stay.",
+        examples=[90],
+    )
+    address_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Likewise whom its text messages and mails went to: a salted hash takes the "
+        "place of each address. Endpoints stay.",
+        examples=[180],
+    )
     closed_days: int | None = Field(
         default=None,
         ge=1,
-        description="Days after its end when what an alert said is purged for good: its key is "
-        "destroyed, who did what stays on record. Without it nothing is purged by itself.",
+        description="Likewise all that an alert said: its key is destroyed, who did what stays on "
+        "record.",
         examples=[365],
     )
 

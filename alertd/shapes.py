@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from alertd.core.alert import ChildAlert
 from alertd.core.rendition import Kind
+from alertd.core.retention import Ground, What
 
 PAGE = 100  # items, where the reader does not say
 
@@ -270,6 +271,61 @@ class TakedownView(View):
     told: list[Told]
     endpoints: list[EndpointAnswer]
     not_recallable: list[str]
+
+
+class DeletionView(View):
+    """Something of an alert that is gone for good; `count` tells how much there was of it."""
+
+    id: int
+    alert_id: str
+    what: What
+    ground: Ground
+    by: str
+    at: datetime
+    count: int
+
+
+class Count(View):
+    """`count` is null where it is so small that it might tell of somebody."""
+
+    name: str
+    count: int | None
+
+
+class Reach(View):
+    """Messages of alerts and updates, the first sending and every one that follows."""
+
+    channel: str
+    alerts: int
+    planned: int
+    reached: int
+
+
+class StageTime(View):
+    """`median_s` and `longest_s` are null where too few alerts came through the stage."""
+
+    stage: str
+    alerts: int
+    median_s: float | None
+    longest_s: float | None
+
+
+class StatisticsView(View):
+    """Alerts first activated from `since` on and before `until`, counted without identity."""
+
+    as_of: datetime
+    status: str
+    since: datetime
+    until: datetime
+    small_below: int
+    alerts: int
+    months: list[Count]
+    programmes: list[Count]
+    kinds: list[Count]
+    outcomes: list[Count]
+    regions: list[Count]
+    reach: list[Reach]
+    stages: list[StageTime]
 
 
 # --- answers of the API that are no pages ----------------------------------------------------

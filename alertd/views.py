@@ -3,6 +3,7 @@
 No address is given in full. Keys are loaded before the transaction and passed in.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,6 +18,7 @@ from alertd.core.lifecycle import VersionState
 from alertd.core.rendition import Kind
 from alertd.masking import mask
 from alertd.pipeline import versions as stages
+from alertd.pipeline.pseudonyms import mask_reached
 from alertd.shapes import (
     AlertSummary,
     AlertView,
@@ -51,14 +53,15 @@ from alertd.vault import Key
 _APPROVED = frozenset({Kind.ALERT, Kind.UPDATE})
 
 
+_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+
 def read_cursor(text: str | None, parts: int = 1) -> tuple[int, ...] | None:
     """Read what a page gave as `next_cursor`; raises InvalidAlert for anything else."""
     if text is None:
         return None
     numbers = text.split(".")
-    if len(numbers) != parts or not all(
-        n.isascii() and n.isdigit() and len(n) < 19 for n in numbers
-    ):
+    if len(numbers) != parts or not all(_NUMBER.fullmatch(number) for number in numbers):
         raise InvalidAlert([Problem("cursor", "is not one that a page of this list gave")])
     return tuple(map(int, numbers))
 
@@ -250,14 +253,14 @@ def _select_deliveries() -> Select[Any]:
             addresses.c.address,
         )
         .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
-        .join(addresses, addresses.c.id == deliveries.c.address_id)
+        .outerjoin(addresses, addresses.c.id == deliveries.c.address_id)
     )
 
 
 def _delivery(row: RowMapping) -> dict[str, Any]:
     return {
         **row,
-        "address": mask(row["address"]),
+        "address": mask_reached(row["address_id"], row["address"]),
         "next_at": from_micros(row["next_at"]) if row["state"] == State.QUEUED else None,
         "sent_at": _instant(row["sent_at"]),
         "delivered_at": _instant(row["delivered_at"]),

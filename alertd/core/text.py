@@ -140,7 +140,7 @@ SHAPES = {
     r"^[!-~]{1,60}$": "must be of printable ASCII characters without spaces, at most 60",
     r"^[0-9a-f]{64}$": "must be a SHA-256 in 64 small hexadecimal digits",
     r"^[0-9a-z]{1,20}$": "must be the id of an alert",
-    r"^[0-9a-z.]{1,40}$": "must be the next_cursor of the page before",
+    r"^[0-9a-z.-]{1,40}$": "must be the next_cursor of the page before",
     r"^[A-Za-z0-9][A-Za-z0-9/._-]{0,39}$": (
         "must be of Latin letters, digits and / . _ -, at most 40, such as 2026/0042"
     ),

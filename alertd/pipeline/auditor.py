@@ -11,9 +11,11 @@ from alertd.anchors import Anchor, Verifier
 from alertd.core.audit import Fault, Finding, Head, Link, Replay, read_body, text_digest
 
 ALERT_PURGED = "alert.purged"
+ALERT_THINNED = "alert.thinned"  # its `texts` names those that it emptied, wherever they stand
 MAX_FINDINGS = 1000  # kept; beyond that they are counted
 
 OpenedText = tuple[bytes, str]  # salt and text
+_Texts = tuple[str | None, str]  # of which alert, and what they are called
 
 
 @dataclass(slots=True)
@@ -78,8 +80,9 @@ class Auditor:
         self._verifiers = tuple(verifiers)
         self._replay = Replay()
         self._anchors: dict[int, list[Anchor]] = {}
-        self._gone: Counter[str | None] = Counter()  # texts that are no longer there, per alert
-        self._gone_at: dict[str | None, int] = {}
+        # Texts that are no longer there, per alert and name, and where the first of them stood.
+        self._gone: Counter[_Texts] = Counter()
+        self._gone_at: dict[_Texts, int] = {}
         self._purged: set[str | None] = set()
         self._rewritten = 0
 
@@ -105,6 +108,8 @@ class Auditor:
         self.report.add(self._replay.add(entry))
         if entry.action == ALERT_PURGED:
             self._purged.add(entry.alert_id)
+        if entry.action == ALERT_THINNED:
+            self._explain(entry)
         for anchor in self._anchors.pop(entry.seq, ()):
             if anchor.hash == entry.hash:
                 self.report.last_anchor = anchor
@@ -120,8 +125,8 @@ class Auditor:
         for name, digest in digests.items():
             opened = found.get(name)
             if opened is None:
-                self._gone[entry.alert_id] += 1
-                self._gone_at.setdefault(entry.alert_id, entry.seq)
+                self._gone[entry.alert_id, name] += 1
+                self._gone_at.setdefault((entry.alert_id, name), entry.seq)
             elif text_digest(opened[0], name, opened[1]) == digest:
                 self.report.texts += 1
             else:
@@ -134,15 +139,27 @@ class Auditor:
     def skip_texts(self, entry: Link) -> None:
         self.report.texts_unread += len(_digests(entry))
 
+    def _explain(self, thinned: Link) -> None:
+        """Take what is gone of the entries before this one as purged, where it names it."""
+        for name in read_body(thinned).get("data", {}).get("texts", ()):
+            self.report.texts_purged += self._gone.pop((thinned.alert_id, name), 0)
+            self._gone_at.pop((thinned.alert_id, name), None)
+
     def finish(self) -> None:
         """Draw the conclusions that need the whole chain."""
-        for alert_id, count in self._gone.items():
+        unexplained: Counter[str | None] = Counter()
+        first: dict[str | None, int] = {}
+        for (alert_id, name), count in self._gone.items():
             if alert_id in self._purged:
                 self.report.texts_purged += count
                 continue
+            unexplained[alert_id] += count
+            at = self._gone_at[alert_id, name]
+            first[alert_id] = min(at, first.get(alert_id, at))
+        for alert_id, count in unexplained.items():
             whose = f"alert {alert_id}" if alert_id else "the install"
             what = f"{count} texts of {whose} are gone, and no purge tells why"
-            self.report.add([Finding(Fault.REMOVED, self._gone_at[alert_id], what)])
+            self.report.add([Finding(Fault.REMOVED, first[alert_id], what)])
         if self._rewritten > 1:
             what = f"{self._rewritten} anchors in all are of another chain"
             self.report.add([Finding(Fault.REWRITTEN, self.head.seq, what)])

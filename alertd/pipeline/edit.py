@@ -168,10 +168,11 @@ def _apply(conn: Connection, change: Change, rules_digest: str, install: str) ->
 
 def _store(conn: Connection, change: Change) -> Version:
     seen = change.seen
+    names = ("status", "kind", "reported_at", "case_reference")
     conn.execute(
         update(alerts)
         .where(alerts.c.id == seen.alert_id)
-        .values(status=change.alert.status, case_reference=change.alert.case_reference)
+        .values({name: getattr(change.alert, name) for name in names})
     )
     conn.execute(
         update(versions)

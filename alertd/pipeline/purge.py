@@ -3,18 +3,17 @@
 What stays is what accounts for it: who did what and when, and every delivery by number.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 
 import structlog
-from sqlalchemy import Connection, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from alertd.core.delivery import State
 from alertd.core.errors import Conflict, NotFound
+from alertd.core.retention import Ground, What
 from alertd.pipeline import formdrafts, photos
 from alertd.pipeline.auditor import ALERT_PURGED
+from alertd.pipeline.deletions import Deletion, note_deletion
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.retired import destroy_retired
 from alertd.pipeline.versions import OPEN
@@ -30,20 +29,12 @@ from alertd.store.schema import (
     renditions,
     versions,
 )
-from alertd.tools import ALERTD, Tools
+from alertd.tools import Tools
 
 log = structlog.get_logger()
 
 LIVING = (*OPEN, "active")
 UNDER_WAY = (State.QUEUED, State.LEASED)
-
-
-class Ground(StrEnum):
-    """Why an alert is purged."""
-
-    RETENTION = "retention"  # its time is over
-    REQUEST = "request"  # of a person it is about
-    ORDER = "order"  # of a court or a supervisory authority
 
 
 async def purge(tools: Tools, alert_id: str, *, by: str, ground: Ground) -> None:
@@ -57,27 +48,6 @@ async def purge(tools: Tools, alert_id: str, *, by: str, ground: Ground) -> None
     await destroy_retired(tools)
     await formdrafts.forget_of_alert(tools, alert_id)
     log.info("alert.purged", alert_id=alert_id, ground=ground)
-
-
-async def retain(tools: Tools, closed_days: int | None) -> None:
-    """Do what retention asks for; without `closed_days` alerts stay, but for what a crash left."""
-    if closed_days is not None:
-        await purge_due(tools, closed_before=tools.clock() - timedelta(days=closed_days))
-    await finish_purges(tools)
-    await formdrafts.forget_untouched(tools)
-
-
-async def purge_due(tools: Tools, *, closed_before: datetime) -> Sequence[str]:
-    """Purge every alert whose last version closed before that instant; gives them.
-
-    One whose messages are still under way is left to the next turn.
-    """
-    purged = []
-    for alert_id in await tools.store.read(find_due, closed_before):
-        with suppress(Conflict):
-            await purge(tools, alert_id, by=ALERTD, ground=Ground.RETENTION)
-            purged.append(alert_id)
-    return purged
 
 
 async def finish_purges(tools: Tools) -> None:
@@ -98,20 +68,19 @@ def forget(conn: Connection, alert_id: str, *, by: str, ground: Ground, at: date
     if found is None:
         raise NotFound(f"there is no alert {alert_id}")
     if found.purged_at is None:
-        _refuse_living(conn, alert_id)
+        refuse_living(conn, alert_id)
         _empty(conn, alert_id, at)
         conn.execute(update(alerts).where(alerts.c.id == alert_id).values(purged_at=at))
+        deletion = Deletion(alert_id=alert_id, what=What.ALERT, ground=ground, by=by, count=1)
+        note_deletion(conn, deletion, at=at)
         record(conn, Entry(by, ALERT_PURGED, alert_id, {"ground": ground}), at=at)
     key_id: str = found.key_id
     return key_id
 
 
-def _refuse_living(conn: Connection, alert_id: str) -> None:
-    living = select(versions.c.state).where(
-        versions.c.alert_id == alert_id, versions.c.state.in_(LIVING)
-    )
-    if state := conn.scalar(living.limit(1)):
-        raise Conflict(f"a version of this alert is {state}: end or reject it before a purge")
+def refuse_living(conn: Connection, alert_id: str) -> None:
+    """Raise Conflict while a version lives or a message is still under way."""
+    refuse_open(conn, alert_id)
     under_way = (
         select(deliveries.c.id)
         .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
@@ -124,6 +93,15 @@ def _refuse_living(conn: Connection, alert_id: str) -> None:
     )
     if conn.scalar(select(or_(exists(under_way), exists(to_expand)))):
         raise Conflict("messages about this alert are still under way: purge it when they are done")
+
+
+def refuse_open(conn: Connection, alert_id: str) -> None:
+    """Raise Conflict while a version lives."""
+    living = select(versions.c.state).where(
+        versions.c.alert_id == alert_id, versions.c.state.in_(LIVING)
+    )
+    if state := conn.scalar(living.limit(1)):
+        raise Conflict(f"a version of this alert is {state}: end or reject it before a purge")
 
 
 def _empty(conn: Connection, alert_id: str, at: datetime) -> None:
@@ -144,22 +122,6 @@ def _empty(conn: Connection, alert_id: str, at: datetime) -> None:
     photos.forget_of_alert(conn, alert_id, at=at)
     conn.execute(delete(fingerprints).where(fingerprints.c.version_id.in_(own_versions)))
     conn.execute(delete(idempotency_keys).where(idempotency_keys.c.alert_id == alert_id))
-
-
-def find_due(conn: Connection, closed_before: datetime) -> list[str]:
-    """Name the alerts not yet purged whose versions all closed before that instant."""
-    query = (
-        select(alerts.c.id)
-        .join(versions, versions.c.alert_id == alerts.c.id)
-        .where(alerts.c.purged_at.is_(None))
-        .group_by(alerts.c.id)
-        .having(
-            func.max(versions.c.closed_at) < closed_before,
-            func.count() == func.count(versions.c.closed_at),
-        )
-        .order_by(alerts.c.id)
-    )
-    return list(conn.scalars(query))
 
 
 def _purged_keys(conn: Connection) -> list[str]:

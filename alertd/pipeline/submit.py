@@ -177,6 +177,8 @@ def _insert(conn: Connection, intake: Intake) -> Version:
             id=intake.alert_id,
             programme=intake.alert.programme,
             status=intake.alert.status,
+            kind=intake.alert.kind,
+            reported_at=intake.alert.reported_at,
             case_reference=intake.alert.case_reference,
             key_id=intake.key.id,
             created_by=intake.actor.person_id,

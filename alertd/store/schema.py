@@ -161,6 +161,9 @@ alerts = Table(
     Column("created_by", ForeignKey("persons.id"), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("purged_at", Instant),
+    # For statistics, which outlive the facts; NULL for alerts of before they were kept.
+    Column("kind", String(40)),
+    Column("reported_at", Instant),
 )
 
 versions = Table(
@@ -485,6 +488,18 @@ retired_keys = Table(
     metadata,
     Column("key_id", String(40), primary_key=True),
     Column("at", Instant, nullable=False),
+)
+
+deletions = Table(
+    "deletions",  # what of an alert is gone for good: stays when all else is forgotten
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("alert_id", ForeignKey("alerts.id"), nullable=False, index=True),
+    Column("what", String(20), nullable=False),  # core.retention.What
+    Column("ground", String(20), nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("count", BigInteger, nullable=False),  # of what there was
 )
 
 # --- audit -----------------------------------------------------------------------------------

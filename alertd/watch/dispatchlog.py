@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from alertd.core.delivery import State
 from alertd.core.errors import NotFound
-from alertd.masking import mask
+from alertd.pipeline.pseudonyms import hashed, mask_reached
 from alertd.store.schema import (
     HALTED,
     addresses,
@@ -164,6 +164,8 @@ def read_line(conn: Connection, delivery_id: int) -> tuple[Line, list[Attempt]]:
 
 def read_address(conn: Connection, address_id: int) -> str:
     """Give an address in full; whoever shows it writes that down."""
+    if address_id < 0:
+        return hashed(address_id)
     return str(
         conn.execute(select(addresses.c.address).where(addresses.c.id == address_id)).scalar_one()
     )
@@ -327,7 +329,7 @@ def _lines(conn: Connection, ids: Sequence[int]) -> tuple[Line, ...]:
         )
         .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
         .join(alerts, alerts.c.id == dispatches.c.alert_id)
-        .join(addresses, addresses.c.id == deliveries.c.address_id)
+        .outerjoin(addresses, addresses.c.id == deliveries.c.address_id)
         .where(deliveries.c.id.in_(ids))
     )
     found = {row["id"]: _line(row) for row in conn.execute(query).mappings()}
@@ -337,8 +339,7 @@ def _lines(conn: Connection, ids: Sequence[int]) -> tuple[Line, ...]:
 def _line(row: RowMapping) -> Line:
     state = State(row["state"])
     made = {
-        # A feed's is the name of a page of ours, and nobody's.
-        "address": row["address"] if row["channel"] == "feed" else mask(row["address"]),
+        "address": _address(row),
         "state": state,
         "reason": row["reason"] or "",
         "next_at": from_micros(row["next_at"]) if state is State.QUEUED else None,
@@ -348,6 +349,12 @@ def _line(row: RowMapping) -> Line:
     }
     kept = {name: row[name] for name in Line.__dataclass_fields__ if name not in made}
     return Line(**{**kept, **made})
+
+
+def _address(row: RowMapping) -> str:
+    if row["channel"] == "feed":  # the name of a page of ours, and nobody's
+        return str(row["address"])
+    return mask_reached(row["address_id"], row["address"])
 
 
 def _instant(number: int | None) -> datetime | None:

@@ -4,13 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 
 from aiohttp import web
 
 from alertd.rulebook import Rulebook
 from alertd.tools import Tools
 from alertd.watch.watcher import Watcher
-from alertd.web import alerts, auth, ledger, photos, recipients, takedowns
+from alertd.web import alerts, auth, lasting, ledger, photos, recipients, takedowns
 from alertd.web.docs import docs_page
 from alertd.web.hardening import harden
 from alertd.web.health import add_health
@@ -39,7 +40,8 @@ def make_api_app(
 
 def routes(rulebook: Rulebook) -> list[AnyRoute]:
     """Give every route, its roles named as the rule sets name them."""
-    table = (*alerts.ROUTES, *ledger.ROUTES, *photos.ROUTES, *recipients.ROUTES, *takedowns.ROUTES)
+    rooms = (alerts, ledger, photos, recipients, takedowns, lasting)
+    table = chain.from_iterable(room.ROUTES for room in rooms)
     return [replace(route, roles=auth.expand(route.roles, rulebook)) for route in table]
 
 

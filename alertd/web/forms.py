@@ -1,12 +1,13 @@
 """What requests may say: bodies and query parameters; whatever else they say is refused."""
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from alertd.core.delivery import State
 from alertd.core.lifecycle import VersionState
-from alertd.core.text import LongText, Moment, Text
+from alertd.core.text import Day, LongText, Moment, Text
 from alertd.shapes import PAGE
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
@@ -56,7 +57,7 @@ class Draft(Form):
 
 
 class PageQuery(Form):
-    cursor: Annotated[str, Field(pattern=r"^[0-9a-z.]{1,40}$")] | None = None
+    cursor: Annotated[str, Field(pattern=r"^[0-9a-z.-]{1,40}$")] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = PAGE
 
 
@@ -79,3 +80,11 @@ class RenditionsQuery(Form):
 
 class AuditQuery(PageQuery):
     alert_id: Annotated[str, Field(pattern=r"^[0-9a-z]{1,20}$")] | None = None
+
+
+class StatisticsQuery(Form):
+    """Days in UTC; `until` is the day after the last one that counts."""
+
+    status: Literal["actual", "exercise", "test"] = "actual"
+    since: Day = date(2000, 1, 1)
+    until: Day = date(2200, 1, 1)

@@ -11,7 +11,10 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from alertd.core.audit import Fault
 from alertd.core.errors import Conflict, NotFound
-from alertd.pipeline.purge import Ground, finish_purges, purge, purge_due, retain
+from alertd.core.retention import Ground, What
+from alertd.pipeline.purge import finish_purges, purge
+from alertd.pipeline.retention import purge_due, retain
+from alertd.settings import Retention
 from alertd.store.schema import (
     alerts,
     deliveries,
@@ -143,18 +146,18 @@ async def test_purge_that_crashed_before_the_key_was_destroyed_is_finished(
 async def test_retention_purges_what_closed_before_and_nothing_else(
     ledger: Ledger, tools: Any, clock: Any
 ) -> None:
-    assert await purge_due(tools, closed_before=clock()) == []
-    assert await purge_due(tools, closed_before=clock.tick(days=1)) == ["a1"]
-    assert await purge_due(tools, closed_before=clock()) == []
+    assert await purge_due(tools, What.ALERT, closed_before=clock()) == []
+    assert await purge_due(tools, What.ALERT, closed_before=clock.tick(days=1)) == ["a1"]
+    assert await purge_due(tools, What.ALERT, closed_before=clock()) == []
 
 
 async def test_retention_leaves_what_is_still_under_way_to_the_next_turn(
     ledger: Ledger, tools: Any, clock: Any
 ) -> None:
     await ledger.tamper(update(deliveries).where(deliveries.c.id == 2).values(state="queued"))
-    assert await purge_due(tools, closed_before=clock.tick(days=1)) == []
+    assert await purge_due(tools, What.ALERT, closed_before=clock.tick(days=1)) == []
     await ledger.tamper(update(deliveries).where(deliveries.c.id == 2).values(state="sent"))
-    assert await purge_due(tools, closed_before=clock()) == ["a1"]
+    assert await purge_due(tools, What.ALERT, closed_before=clock()) == ["a1"]
 
 
 @pytest.mark.parametrize(("days", "left"), [(None, True), (31, True), (30, False)])
@@ -162,7 +165,7 @@ async def test_retention_counts_days_from_the_end_and_is_off_by_default(
     ledger: Ledger, tools: Any, clock: Any, days: int | None, left: bool
 ) -> None:
     clock.tick(days=30, seconds=1)
-    await retain(tools, days)
+    await retain(tools, Retention(closed_days=days))
     assert (ledger.key.id in await ledger.vault.ids()) == left
 
 
@@ -170,7 +173,7 @@ async def test_retention_leaves_alerts_with_an_open_version(
     ledger: Ledger, tools: Any, clock: Any
 ) -> None:
     await ledger.tamper(update(versions).values(closed_at=None))
-    assert await purge_due(tools, closed_before=clock.tick(days=1)) == []
+    assert await purge_due(tools, What.ALERT, closed_before=clock.tick(days=1)) == []
 
 
 def _fill(conn: Connection, ledger: Ledger) -> None:

@@ -10,7 +10,8 @@ from alertd.core.errors import Conflict, NotAllowed, NotFound, StaleVersion
 from alertd.pipeline import formdrafts
 from alertd.pipeline.end import end
 from alertd.pipeline.formdrafts import MOST, UNTOUCHED, Beginning, Purpose
-from alertd.pipeline.purge import retain
+from alertd.pipeline.retention import retain
+from alertd.settings import Retention
 from alertd.store.schema import form_drafts
 from alertd.tools import Actor, Tools
 from tests.pipeline.conftest import Office
@@ -101,7 +102,7 @@ async def test_retention_forgets_what_nobody_goes_on_with(office: Office) -> Non
     tools, submitter = of(office)
     await formdrafts.begin(tools, submitter, BEGINNING)
     office.clock.now += UNTOUCHED + timedelta(seconds=1)
-    await retain(tools, None)
+    await retain(tools, Retention())
     assert await formdrafts.own(tools, submitter) == []
 
 

@@ -13,8 +13,9 @@ from aiohttp.test_utils import TestClient
 from PIL import Image
 from sqlalchemy import Connection, func, select
 
+from alertd.core.retention import Ground
 from alertd.pipeline.photos import UNUSED, forget_unused
-from alertd.pipeline.purge import Ground, purge
+from alertd.pipeline.purge import purge
 from alertd.store.schema import dispatches, photo_sizes, photos, retired_keys
 from alertd.tools import Tools
 from tests.conftest import FakeClock

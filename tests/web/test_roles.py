@@ -44,6 +44,8 @@ MAY = {
     "requeue": "operator",
     "list_dead_letters": "operator reader",
     "list_audit": f"operator reader {APPROVERS}",
+    "list_deletions": f"operator reader {APPROVERS}",
+    "show_statistics": f"operator reader {APPROVERS}",
     "list_recipients": "operator",
     "add_recipient": "operator",
     "erase_recipient": "operator",

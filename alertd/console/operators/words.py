@@ -100,6 +100,8 @@ ACTS: Mapping[str, str] = {
     "alert.corrected": N_("Corrected"),
     "alert.expired": N_("Expired"),
     "alert.purged": N_("Forgotten: the key was destroyed"),
+    "alert.thinned": N_("Partly forgotten: its time was over"),
+    "alert.addresses_hashed": N_("Forgotten whom it reached"),
     "approval.asked": N_("Asked for approval"),
     "alarm.raised": N_("Alarm raised"),
     "alarm.told": N_("Operators told of an alarm"),
