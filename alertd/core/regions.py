@@ -36,7 +36,12 @@ class Atlas:
         """Give every code whose recipients are told: each region, all above and all below it."""
         wanted = set(regions)
         above = {up for code in wanted for up in self._line(code)}
-        below = {code for code in self.parents if wanted.intersection(self._line(code))}
+        countries = {code.partition("-")[0] for code in wanted}
+        below = {
+            code
+            for code in self.parents
+            if code.partition("-")[0] in countries and wanted.intersection(self._line(code))
+        }
         return frozenset(above | below)
 
     def near(self, code: str) -> list[str]:

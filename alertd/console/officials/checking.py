@@ -143,8 +143,9 @@ async def look(tools: Tools, sheet: Sheet) -> Outlook:
     bodies = await _rendered(tools, subject)
     parts = {
         each.language: each.parts
-        for each in previews(bodies, moment_of(tools, sheet))
-        if each.tab == "sms"
+        for each in previews(
+            [body for body in bodies if body.channel == "sms"], moment_of(tools, sheet)
+        )
     }
     intent = Intent(
         alert_id=sheet.draft.alert_id or "",

@@ -15,6 +15,7 @@ from alertd.pipeline.filling import at_activation
 
 _TABS = ("sms", "email", "page", "entry", "cap", "poster", "webhook")
 HTML = "text/html"
+MAIL = "message/rfc822"
 Key = tuple[str, str, str]
 """Channel, language, form: what names a rendition within its message."""
 
@@ -97,7 +98,9 @@ def chosen(found: Sequence[Preview], tab: str, language: str) -> Preview | None:
 
 
 def _previews(body: Body, moment: Moment, old: str | None) -> list[Preview]:
-    text = _text(body, moment)
+    filled = _filled(body, moment)
+    mail = _mail(filled) if body.media_type == MAIL else None  # parsed once: it takes longest
+    text = _part(mail, "text/plain") if mail else _written(body, filled)
     pieces = compare(old, text) if old is not None else (Piece("same", text),)
     match (body.channel, body.form):
         case ("sms", _):
@@ -112,8 +115,7 @@ def _previews(body: Body, moment: Moment, old: str | None) -> list[Preview]:
                     size=gsm.size(text)[1],
                 )
             ]
-        case ("email", _):
-            mail = _mail(_filled(body, moment))
+        case ("email", _) if mail:
             headers = {name: str(mail[name]) for name in ("From", "Subject") if mail[name]}
             return [
                 Preview(
@@ -137,8 +139,10 @@ def _previews(body: Body, moment: Moment, old: str | None) -> list[Preview]:
 
 def _text(body: Body, moment: Moment) -> str:
     filled = _filled(body, moment)
-    if body.media_type == "message/rfc822":
-        return _part(_mail(filled), "text/plain")
+    return _part(_mail(filled), "text/plain") if body.media_type == MAIL else _written(body, filled)
+
+
+def _written(body: Body, filled: bytes) -> str:
     text = filled.decode(errors="replace")
     if body.media_type == "application/json":
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
