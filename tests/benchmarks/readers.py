@@ -20,7 +20,7 @@ _CONNECTIONS = 64
 _DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 # The load comes from this machine only because there is no other: it takes what alertd leaves.
-_WRK = ("nice", "-n", "19")
+_WRK = ("chrt", "--idle", "0")
 _LUA = """
 local paths, n = { %s }, 0
 request = function()
