@@ -1,6 +1,7 @@
 """`serve` runs the daemon; `check` looks at everything that could keep it from running."""
 
 import asyncio
+import gc
 import os
 import signal
 import ssl
@@ -71,6 +72,7 @@ def give_way() -> None:
 async def _publish(settings: Settings) -> None:
     stop = _told_to_stop()
     async with App.open(settings) as app:
+        settle_in()
         await app.publish(stop)
 
 
@@ -90,6 +92,7 @@ async def _serve(settings: Settings, *, public: bool) -> None:
         App.open(settings) as app,  # first, for it makes secrets and brings the schema up to date
         helped_by(dispatch.workers - 1, partial(send_along, settings), patience_s),
     ):
+        settle_in()
         await app.serve(stop, public=public)
 
 
@@ -101,7 +104,19 @@ def send_along(settings: Settings) -> None:
 async def _send_along(settings: Settings) -> None:
     stop = stop_signal()
     async with App.open(settings) as app:
+        settle_in()
         await app.work(stop)
+
+
+def settle_in() -> None:
+    """Take what start-up made out of the garbage collector's rounds: it stays for good.
+
+    Half a million objects, gone through again for every few thousand deliveries, took a sixth
+    of a sender's CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _run(job: Callable[[Settings], Coroutine[None, None, None]], settings: Settings) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 import pyotp
 from argon2 import PasswordHasher
@@ -27,7 +28,6 @@ _STEP_S = 30
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that is misread
 
 _hasher = PasswordHasher()  # argon2id with the library's present parameters
-_NOBODY = _hasher.hash(secrets.token_urlsafe(16))  # a wrong name takes as long as a wrong password
 
 
 class WrongProof(NotAllowed):
@@ -64,9 +64,9 @@ async def sign_in(tools: Tools, name: str, password: str, *, network: str, agent
     sources = throttle.of_sign_in(tools.vault.master, name, network)
     await tools.store.read(throttle.refuse, sources, now)
     row = await tools.store.read(_by_name, name)
-    known = row.password_hash if row is not None and row.password_hash else _NOBODY
+    known = row.password_hash if row is not None else None
     right = await asyncio.to_thread(_matches, known, password)
-    if not right or known is _NOBODY or row is None:
+    if not right or row is None:
         await tools.store.write(throttle.failed, sources, now)
         raise WrongProof("name or password is wrong")
     await tools.store.write(throttle.succeeded, sources[:2])
@@ -81,11 +81,21 @@ def _by_name(conn: Connection, name: str) -> Row[int, str | None] | None:
     ).one_or_none()
 
 
-def _matches(known: str, password: str) -> bool:
+def _matches(known: str | None, password: str) -> bool:
     try:
-        return _hasher.verify(known, password[:LONGEST_PASSWORD])
+        right = _hasher.verify(known or _nobodys(), password[:LONGEST_PASSWORD])
+        return right and known is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+@cache
+def _nobodys() -> str:
+    """Give what a wrong name is held against, so that it takes as long as a wrong password.
+
+    Made on first use: it takes 64 MiB, which a process that only sends never needs.
+    """
+    return _hasher.hash(secrets.token_urlsafe(16))
 
 
 def _begin(conn: Connection, person_id: int, factor: Factor, agent: str, at: datetime) -> Opened:
@@ -164,7 +174,7 @@ async def change_password(tools: Tools, session: Session, old: str, new: str) ->
     sources = throttle.of_factor(tools.vault.master, session.person_id)
     await tools.store.read(throttle.refuse, sources, tools.clock())
     row = await tools.store.read(_by_name, session.name)
-    known = row.password_hash if row is not None and row.password_hash else _NOBODY
+    known = row.password_hash if row is not None else None
     if not await asyncio.to_thread(_matches, known, old):
         await tools.store.write(throttle.failed, sources, tools.clock())
         raise WrongProof("the password is wrong")

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, select
 from alertd import log
 from alertd.app import App
 from alertd.channel import Message, Receipt
-from alertd.cli.server import give_way
+from alertd.cli.server import give_way, settle_in
 from alertd.core.delivery import State
 from alertd.store.schema import progress
 from alertd.tools import Actor
@@ -72,6 +72,7 @@ async def main(role: str, place: Place, options: set[str]) -> dict[str, Any]:
             app.tools.channels[place.channel].send = _at_once
         if "stages" in options:
             stages.instrument(app.tools, place.channel)
+        settle_in()
         public = "no-public" not in options
         work = app.serve(stop, public=public) if role == "first" else app.work(stop)
         running = asyncio.create_task(work)
@@ -106,6 +107,7 @@ async def serve(place: Place, published: int) -> None:
     settings, stop = place.alertd(), asyncio.Event()
     log.configure(settings.log, Nowhere())
     async with App.open(settings) as app:
+        settle_in()
         running = asyncio.create_task(app.serve(stop))
         await app.ready.wait()
         while await app.tools.store.read(_published) < published:
