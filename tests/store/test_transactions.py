@@ -63,10 +63,15 @@ async def test_a_failed_write_wakes_nobody(store: Store) -> None:
         wake(conn, "mine")
         raise ValueError("no")
 
-    with pytest.raises(ValueError, match="no"):
-        await store.write(work)
-    await store.write(put, "a")
-    assert not event.is_set()
+    async def wakes() -> bool:
+        event.clear()
+        with pytest.raises(ValueError, match="no"):
+            await store.write(work)
+        await store.write(put, "a")
+        return event.is_set()
+
+    # PostgreSQL's listener wakes everybody once when it has connected, which may be just now.
+    assert not (await wakes() and await wakes())
 
 
 async def test_another_process_hears_of_a_commit_on_postgresql(postgres_url: str) -> None:
