@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -54,8 +54,7 @@ class Prepared:
     memo: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """One rendition for one address."""
 
     delivery_id: str  # the same on every attempt: webhook-id, Message-ID
@@ -73,8 +72,7 @@ class Message:
     exercise: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What the peer gave: `sent` left us, `delivered` is confirmed."""
 
     state: Literal["sent", "delivered"]

@@ -7,10 +7,9 @@ where it may have been.
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import pycurl
 
@@ -18,6 +17,7 @@ from alertd.core.errors import Reason, SendError, Uncertain, Undeliverable, Unse
 
 LARGEST_ANSWER = 65_536
 DRAIN_S = 1.0  # an answer whose body takes longer costs its connection, not our time
+SWEEP_S = 0.25  # how often that is looked after
 IDLE_S = 60  # how long a connection is kept for the next request
 
 Socket = tuple[int, int, int, tuple[Any, ...]]  # family, type, protocol, address
@@ -27,8 +27,7 @@ class Forbids(Protocol):
     def forbids(self, address: str) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the peer said; the body is cut off where it takes too long or too much."""
 
     status: int
@@ -67,6 +66,8 @@ class Courier:
         self._guard = guard
         self._multi: pycurl.AsyncCurlMulti | None = None
         self._idle: list[_Exchange] = []
+        self._answering: dict[_Exchange, float] = {}  # whose head is in, and since when
+        self._sweep: asyncio.TimerHandle | None = None
 
     async def get(self, url: str, headers: Sequence[str] = ()) -> Answer:
         """Fetch what is there; raises Unsent, Uncertain or Undeliverable."""
@@ -79,11 +80,32 @@ class Courier:
     async def _send(self, url: str, headers: Sequence[str], body: bytes | None) -> Answer:
         if self._multi is None:
             raise RuntimeError("the courier is not open")
-        exchange = self._idle.pop() if self._idle else _Exchange(self._guard, self._bounds_ms)
+        exchange = self._idle.pop() if self._idle else self._make()
         try:
             return await exchange.run(self._multi, url, [*headers, "Expect:", "Accept:"], body)
         finally:
+            self._answering.pop(exchange, None)
             self._idle.append(exchange)
+
+    def _make(self) -> "_Exchange":
+        return _Exchange(self._guard, self._bounds_ms, self._expect_the_end)
+
+    def _expect_the_end(self, exchange: "_Exchange") -> None:
+        """Note that an answer's head is in; one timer looks after all that are not yet whole."""
+        loop = asyncio.get_running_loop()
+        self._answering[exchange] = loop.time()
+        if self._sweep is None:
+            self._sweep = loop.call_later(SWEEP_S, self._cut_off_the_late)
+
+    def _cut_off_the_late(self) -> None:
+        loop = asyncio.get_running_loop()
+        late = loop.time() - DRAIN_S
+        for exchange, since in list(self._answering.items()):
+            if since < late:
+                del self._answering[exchange]
+                exchange.cut_off()
+        waits = bool(self._answering)
+        self._sweep = loop.call_later(SWEEP_S, self._cut_off_the_late) if waits else None
 
     async def __aenter__(self) -> Self:
         self._multi = pycurl.AsyncCurlMulti()
@@ -97,6 +119,9 @@ class Courier:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
         if self._multi is not None:
             await self._multi.aclose()
             self._multi = None
@@ -106,8 +131,14 @@ class Courier:
 class _Exchange:
     """One request at a time, over a handle that is set up once."""
 
-    def __init__(self, guard: Forbids | None, bounds_ms: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        guard: Forbids | None,
+        bounds_ms: tuple[int, int],
+        answering: Callable[["_Exchange"], None],
+    ) -> None:
         self._guard = guard
+        self._answering = answering
         self._curl = curl = pycurl.Curl()
         for option, value in {
             pycurl.NOSIGNAL: 1,
@@ -134,7 +165,6 @@ class _Exchange:
         self._left, self._head, self._body = body or b"", list[bytes](), list[bytes]()
         self._began = self._forbidden = self._cut = False
         self._opened: list[socket.socket] = []
-        self._timer: asyncio.TimerHandle | None = None
         self._multi = multi
         curl = self._curl
         curl.setopt(pycurl.URL, url)
@@ -153,8 +183,6 @@ class _Exchange:
             if not self._cut:
                 raise
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
             for made in self._opened:
                 made.close()
         status = self._head[0].split(None, 2)[1] if self._head else b""
@@ -187,14 +215,15 @@ class _Exchange:
             return
         self._head.append(line)
         if line == b"\r\n" and not self._head[0].split(None, 2)[1].startswith(b"1"):
-            self._timer = asyncio.get_running_loop().call_later(DRAIN_S, self._cut_off)
+            self._answering(self)
 
     def _take_body(self, chunk: bytes) -> int:
         self._body.append(chunk)
         enough = sum(map(len, self._body)) > LARGEST_ANSWER
         return 0 if enough else len(chunk)
 
-    def _cut_off(self) -> None:
+    def cut_off(self) -> None:
+        """Take what is there of an answer whose body does not end."""
         self._cut = True
         self._multi.remove_handle(self._curl)
 

@@ -170,11 +170,10 @@ def settle(conn: Connection, batch: Sequence[Settled], *, node: str, now: int) -
     """
     states = ledger.change(conn, [settled.change for settled in batch], lease=node)
     written = [settled for settled in batch if settled.change.id in states]
+    came = Counter((settled.leased.place, states[settled.change.id]) for settled in written)
     counts: Counter[ledger.ProgressKey] = Counter()
-    for settled in written:
-        row = settled.leased
-        state = states[settled.change.id]
-        ledger.moved(counts, row.place, State.LEASED, state)
+    for (place, state), count in came.items():
+        ledger.moved(counts, place, State.LEASED, state, count)
     ledger.add_progress(conn, counts, now)
     _suppress(conn, written, now)
     paused = lanes.learn(conn, _worth_noting(conn, _news(written)), now)

@@ -54,19 +54,14 @@ class LaneNews:
 
 
 _TROUBLED = select(lanes.c.lane, lanes.c.state, lanes.c.until, lanes.c.failures).where(
-    lanes.c.channel == bindparam("wanted"),
+    lanes.c.channel.in_([bindparam("wanted"), EVERYTHING]),
     (lanes.c.state != OPEN) | (lanes.c.failures > 0) | (lanes.c.pace < FULL_PACE),
 )
 
 
 def troubled(conn: Connection, channel: str) -> dict[str, Lane]:
     """Give the lanes of a channel that are not simply open, and the one over all."""
-    rows = conn.execute(
-        select(lanes.c.lane, lanes.c.state, lanes.c.until, lanes.c.failures).where(
-            lanes.c.channel.in_([channel, EVERYTHING]),
-            (lanes.c.state != OPEN) | (lanes.c.failures > 0) | (lanes.c.pace < FULL_PACE),
-        )
-    )
+    rows = conn.execute(_TROUBLED, {"wanted": channel})
     return {row.lane: Lane(row.state, row.until, row.failures) for row in rows}
 
 

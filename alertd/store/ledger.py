@@ -1,7 +1,8 @@
 """The hot statements: lease, settle, expand. Each is one statement for a whole batch.
 
 They are written once as text; what the two databases say differently comes from the `SQL`
-table of sqlite.py and postgresql.py. A batch travels as one JSON array of rows.
+table of sqlite.py and postgresql.py. A batch travels as one JSON array of rows to SQLite, and
+as one array a column to PostgreSQL.
 """
 
 import json
@@ -18,6 +19,8 @@ from alertd.core.delivery import State
 from alertd.store import postgresql, sqlite
 
 DIALECTS: dict[str, dict[str, str]] = {"sqlite": sqlite.SQL, "postgresql": postgresql.SQL}
+AS_ROWS = {"sqlite": sqlite.as_rows, "postgresql": postgresql.as_rows}
+AS_IDS = {"sqlite": sqlite.as_ids, "postgresql": postgresql.as_ids}
 
 WAITING = State.QUEUED  # progress counts leased rows as queued: they are not done either
 Place = tuple[int, str, str]  # dispatch, channel, region; that is empty where there is none
@@ -108,12 +111,12 @@ ORDER BY d.next_at LIMIT :limit {skip_locked}
 )
 
 _TAKE = """
-UPDATE deliveries SET state = 'leased', lease = :lease, next_at = :until WHERE id IN {ids}
+UPDATE deliveries SET state = 'leased', lease = :lease, next_at = :until WHERE id {among}
 """
 
 _OPEN = """
 SELECT id, "references" <> '' AS follows, tell_opted_out FROM dispatches
-WHERE id IN {ids} AND stopped_at IS NULL {share}
+WHERE id {among} AND stopped_at IS NULL {share}
 """
 
 _FIRST = """
@@ -122,7 +125,7 @@ JOIN dispatches dp ON dp.id = d.dispatch_id
 JOIN dispatches earlier ON earlier.alert_id = dp.alert_id AND earlier.id < dp.id
                        AND earlier.kind IN ('alert', 'update')
 JOIN deliveries o ON o.dispatch_id = earlier.id AND o.address_id = d.address_id AND o.handed_over
-WHERE d.id IN {ids} GROUP BY d.id
+WHERE d.id {among} GROUP BY d.id
 """
 
 _CHANGE = """
@@ -206,8 +209,14 @@ ON CONFLICT (dispatch_id, region, state) DO UPDATE SET
 @cache
 def _statement(dialect: str, template: str, fields: tuple[tuple[str, str], ...] = ()) -> TextClause:
     says = DIALECTS[dialect]
-    named = {name: says[kind].format(n=n) for n, (name, kind) in enumerate(fields)}
-    return text(template.format(**says, **named))
+    named: dict[str, str] = {}
+    columns: list[str] = []
+    for n, (name, kind) in enumerate(fields):
+        place = {"n": n, "name": name, "kind": says[kind]}
+        named[name] = says["field"].format(**place)
+        columns.append(says["column"].format(**place))
+    rows = says["rows"].format(columns=", ".join(columns), names=", ".join(named))
+    return text(template.format(**says | {"rows": rows}, **named))
 
 
 def statement(
@@ -225,7 +234,7 @@ def due(conn: Connection, *, channel: str, priority: int, now: int, limit: int) 
 
 def take(conn: Connection, ids: Iterable[int], *, lease: str, until: int) -> None:
     """Lease these rows, which `due` has just locked, until the instant `until`."""
-    values = {"ids": json.dumps(list(ids)), "lease": lease, "until": until}
+    values = {"ids": _ids(conn, ids), "lease": lease, "until": until}
     conn.execute(statement(conn, _TAKE), values)
 
 
@@ -238,14 +247,14 @@ class OpenDispatch(NamedTuple):
 
 def still_open(conn: Connection, dispatch_ids: Iterable[int]) -> dict[int, OpenDispatch]:
     """Give those that are not stopped, and keep them from being stopped in this transaction."""
-    ids = json.dumps(sorted(set(dispatch_ids)))
-    rows = conn.execute(statement(conn, _OPEN), {"ids": ids})
+    ids = sorted(set(dispatch_ids))
+    rows = conn.execute(statement(conn, _OPEN), {"ids": _ids(conn, ids)})
     return {row.id: OpenDispatch(bool(row.follows), bool(row.tell_opted_out)) for row in rows}
 
 
 def first_messages(conn: Connection, ids: Iterable[int]) -> dict[int, int]:
     """Give, per delivery, the first one that reached the same address about the same alert."""
-    values = {"ids": json.dumps(list(ids))}
+    values = {"ids": _ids(conn, ids)}
     return dict(map(tuple, conn.execute(statement(conn, _FIRST), values)))
 
 
@@ -255,16 +264,18 @@ def change(conn: Connection, changes: Sequence[Change], *, lease: str = "") -> d
     A row that is no longer in the state it `was` in, or no longer under `lease`, stays as it
     is: whoever took it over accounts for it.
     """
-    rows = json.dumps([change.row() for change in changes])
+    if not changes:
+        return {}
+    rows = _bound(conn, [change.row() for change in changes])
     query = statement(conn, _CHANGE, _CHANGE_FIELDS)
-    return dict(map(tuple, conn.execute(query, {"rows": rows, "lease": lease})))
+    return dict(map(tuple, conn.execute(query, {**rows, "lease": lease})))
 
 
 def add_attempts(conn: Connection, rows: Sequence[AttemptRow], batch: int) -> None:
     """Store what the audit entry `batch` covers."""
     if rows:
         query = statement(conn, _ATTEMPTS, _ATTEMPT_FIELDS)
-        conn.execute(query, {"rows": json.dumps(rows), "batch": batch})
+        conn.execute(query, {**_bound(conn, rows), "batch": batch})
 
 
 def add_progress(conn: Connection, counts: Mapping[ProgressKey, int], at: int) -> None:
@@ -287,18 +298,26 @@ def add_progress(conn: Connection, counts: Mapping[ProgressKey, int], at: int) -
             conn.execute(query, {**values, "count": count})
 
 
-def moved(counts: Counter[ProgressKey], place: Place, was: str, state: str) -> None:
-    """Note in `counts` that one delivery went from `was` to `state`."""
+def moved(counts: Counter[ProgressKey], place: Place, was: str, state: str, count: int = 1) -> None:
+    """Note in `counts` that `count` deliveries went from `was` to `state`."""
     before = WAITING if was == State.LEASED else was
     after = WAITING if state == State.LEASED else state
     if before != after:
-        counts[(*place, before)] -= 1
-        counts[(*place, after)] += 1
+        counts[(*place, before)] -= count
+        counts[(*place, after)] += count
 
 
 def alone(conn: Connection, name: str) -> bool:
     """Tell whether this transaction is the only one now that asked for `name`; never waits."""
     return bool(conn.execute(statement(conn, "SELECT {alone}"), {"name": name}).scalar())
+
+
+def _bound(conn: Connection, rows: Sequence[Sequence[object]]) -> dict[str, object]:
+    return AS_ROWS[conn.dialect.name](rows)
+
+
+def _ids(conn: Connection, ids: Iterable[int]) -> object:
+    return AS_IDS[conn.dialect.name](list(ids))
 
 
 def as_json(values: Sequence[object]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Self
 
@@ -183,9 +183,20 @@ SQL = {
     "false": "FALSE",
     "channels": "(SELECT value FROM jsonb_array_elements_text(CAST(:names AS jsonb)) AS t(value))",
     "classes": "(SELECT value FROM jsonb_array_elements_text(CAST(:classes AS jsonb)) AS t(value))",
-    "ids": "(SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)) AS t(value))",
-    "rows": "jsonb_array_elements(CAST(:rows AS jsonb)) AS t(value)",
-    "int": "(value->>{n})::bigint",
-    "text": "(value->>{n})",
-    "bool": "(value->>{n})::boolean",
+    "among": "= ANY(CAST(:ids AS bigint[]))",
+    "rows": "unnest({columns}) AS given({names})",
+    "column": "CAST(:c{n} AS {kind}[])",
+    "field": "given.{name}",
+    "int": "bigint",
+    "text": "text",
+    "bool": "boolean",
 }
+
+
+def as_rows(rows: Sequence[Sequence[object]]) -> dict[str, object]:
+    """Give the parameters that a batch travels in."""
+    return {f"c{n}": list(column) for n, column in enumerate(zip(*rows, strict=True))}
+
+
+def as_ids(ids: Sequence[int]) -> object:
+    return ids

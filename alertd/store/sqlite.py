@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self
 
@@ -225,9 +226,20 @@ SQL = {
     "false": "0",
     "channels": "(SELECT value FROM json_each(:names))",
     "classes": "(SELECT value FROM json_each(:classes))",
-    "ids": "(SELECT value FROM json_each(:ids))",
+    "among": "IN (SELECT value FROM json_each(:ids))",
     "rows": "json_each(:rows)",
-    "int": "json_extract(value, '$[{n}]')",
-    "text": "json_extract(value, '$[{n}]')",
-    "bool": "json_extract(value, '$[{n}]')",
+    "column": "",
+    "field": "json_extract(value, '$[{n}]')",
+    "int": "",
+    "text": "",
+    "bool": "",
 }
+
+
+def as_rows(rows: Sequence[Sequence[object]]) -> dict[str, object]:
+    """Give the parameters that a batch travels in."""
+    return {"rows": json.dumps(rows)}
+
+
+def as_ids(ids: Sequence[int]) -> object:
+    return json.dumps(ids)

@@ -120,8 +120,8 @@ class DeliveryWorker:
             taken = await self._settle_and_lease(outcomes, room)
             if taken:
                 await self._take_in(taken)
-            if len(taken) == room and room:
-                return
+            if len(taken) == room and self._room():
+                return  # more may be due, and there is room for it
         await self._wait()
 
     def _room(self) -> int:
