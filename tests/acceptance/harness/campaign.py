@@ -75,18 +75,18 @@ class Campaign:
             await asyncio.sleep(self._rng.uniform(0.1, daemon.readied_after_s or 2.0))
         else:
             await daemon.ready()
-            enough = self.recipients  # a third of an alert
-            if moment == "expand" or await here.waiting() < enough:
+            queued = (await here.counts())["queued"]  # what the dead hold is nobody's for a while
+            if moment == "expand" or queued < self.recipients:  # a third of an alert
                 await here.send()
             most = EXPANDING_S if moment == "expand" else SENDING_S
             await asyncio.sleep(self._rng.uniform(0, most))
         whom = await self._kill(daemon)
         await asyncio.sleep(COMMITTED_S)
-        held = await in_hand(here)
-        self.window |= held
+        taken = await in_hand(here) - self.window
+        self.window |= taken
         expanding = await here.tools.store.read(_expanding)
-        now = "expanding" if expanding else "sending" if held else "idle"
-        self._note("starting" if moment == "start" and starting else now, whom, len(held))
+        now = "expanding" if expanding else "sending" if taken else "idle"
+        self._note("starting" if moment == "start" and starting else now, whom, len(taken))
 
     async def _kill(self, daemon: Daemon) -> str:
         """Kill all, or with several processes sometimes one of them."""
