@@ -117,11 +117,16 @@ class Renderer:
             for kind, file in product(kinds, channel.templates):
                 self.templates.require(name, kind, file)
 
-    def version(self, subject: Subject) -> list[Rendition]:
-        """Give everything that approvers approve: the alert or update and all that may follow."""
+    def version(
+        self, subject: Subject, messages: Sequence[tuple[Kind, str]] | None = None
+    ) -> list[Rendition]:
+        """Give everything that approvers approve: the alert or update and all that may follow.
+
+        For a look, `messages` names those that are wanted.
+        """
         channels = self._loaded(subject.alert_kind.channels)
         renditions: list[Rendition] = []
-        for kind, variant in subject.messages:
+        for kind, variant in subject.messages if messages is None else messages:
             contexts = [
                 self._public(subject, kind, variant, language) for language in subject.languages
             ]

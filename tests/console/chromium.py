@@ -83,8 +83,6 @@ async def is_wider_than_its_window(page: Page) -> bool:
 
 
 async def shoot(page: Page, name: str) -> None:
-    """Keep pictures of the whole page, light and dark, where pictures are asked for."""
+    """Keep a picture of the whole page, where pictures are asked for."""
     if SCREENS:  # playwright makes the folder
-        for scheme in ("dark", "light"):
-            await page.emulate_media(color_scheme=scheme)
-            await page.screenshot(path=Path(SCREENS) / f"{name}-{scheme}.png", full_page=True)
+        await page.screenshot(path=Path(SCREENS) / f"{name}.png", full_page=True)

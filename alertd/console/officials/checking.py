@@ -190,8 +190,9 @@ def _new(tools: Tools, alert: ChildAlert, rules: RuleSet) -> Subject:
 
 
 async def _rendered(tools: Tools, subject: Subject) -> list[Body]:
-    rendered = await asyncio.to_thread(tools.renderer.version, subject)
-    return [body_of(each) for each in rendered if is_shown(each.kind, each.variant)]
+    shown = [each for each in subject.messages if is_shown(*each)]
+    rendered = await asyncio.to_thread(tools.renderer.version, subject, shown)
+    return [body_of(each) for each in rendered]
 
 
 def body_of(rendition: Rendition) -> Body:

@@ -69,7 +69,9 @@ def _value(visit: Visit, sheet: Sheet, field: Field) -> str:
         value = UNKNOWN
     if field.name == "kind":
         return say(next(k.title for k in sheet.rules.kinds if k.name == sheet.kind), visit.language)
-    known = {"yes": "Yes", "no": "No", UNKNOWN: "unknown"} | dict(labels.CHOICES)
-    if field.shape in {Shape.YES, Shape.CHOICE} or value == UNKNOWN:
+    known = {"yes": "Yes", "no": "No", UNKNOWN: "unknown", "added": "added"} | dict(labels.CHOICES)
+    if field.shape is Shape.PHOTO and value:
+        value = "added"  # its digest says nothing to people
+    if field.shape in {Shape.YES, Shape.CHOICE, Shape.PHOTO} or value == UNKNOWN:
         return visit.say(known.get(value, value)) if value else ""
     return value

@@ -16,6 +16,7 @@ from alertd.pipeline import sessions
 from alertd.pipeline.sessions import Factor, Stage
 from alertd.settings import Settings
 from tests.console.chromium import (
+    SCREENS,
     chromium,
     faults,
     is_wider_than_its_window,
@@ -56,8 +57,10 @@ class Office:
         return await open_page(self.chromium, url, cookie, self.language, self.size)
 
     async def look(self, page: Page, name: str) -> None:
-        """Hold a page to what all of them must be, and keep a picture of it."""
-        await shoot(page, f"officials-{name}-{self.language}-{self.size[0]}")
+        """Hold a page to what all of them must be, and keep pictures of it, dark and light."""
+        for scheme in ("dark", "light") if SCREENS else ():
+            await page.emulate_media(color_scheme=scheme)
+            await shoot(page, f"officials-{name}-{self.language}-{self.size[0]}-{scheme}")
         assert not await is_wider_than_its_window(page), name
         assert await faults(page) == [], name
 
