@@ -181,7 +181,8 @@ class App:
             stack.push_async_callback(end, guard(reports.run(), "reports"))
             if (subscribers := self.tools.channels.get(websub.CHANNEL)) is not None:
                 await stack.enter_async_context(subscribers)
-            door = make_public_app(self.tools, reports, self.press, self._hub(stack))
+            hub, proxies = self._hub(stack), self.settings.trusted_proxies
+            door = make_public_app(self.tools, reports, self.press, hub, proxies=proxies)
             await self._listen(stack, {"public": door})
             log.info("alertd.publishing", node=self.node, **self.ports)
             self.ready.set()
@@ -248,12 +249,12 @@ class App:
     def _doors(
         self, reports: Reports, hub: Hub | None, *, public: bool
     ) -> dict[str, web.Application]:
-        size = self.settings.limits.body_bytes
-        api = make_api_app(self.tools, body_bytes=size, watcher=self.watcher)
+        size, proxies = self.settings.limits.body_bytes, self.settings.trusted_proxies
+        api = make_api_app(self.tools, body_bytes=size, watcher=self.watcher, proxies=proxies)
         add_console(api, self.tools, {"watcher": self.watcher})
         doors = {"api": api}
         if public:
-            doors["public"] = make_public_app(self.tools, reports, self.press, hub)
+            doors["public"] = make_public_app(self.tools, reports, self.press, hub, proxies=proxies)
         return doors
 
     async def _listen(self, stack: AsyncExitStack, doors: Mapping[str, web.Application]) -> None:

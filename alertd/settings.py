@@ -301,7 +301,8 @@ class Settings(Section):
     )
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
         description="Networks of the reverse proxies in front that end TLS, so that a listener "
-        "may be bound beyond loopback without a certificate of its own."
+        "may be bound beyond loopback without a certificate of its own. Their X-Forwarded-For "
+        "tells who is asking: from the right, the first address that is none of theirs."
     )
     database: Database
     keys: Keys

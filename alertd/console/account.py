@@ -150,13 +150,13 @@ async def _added(call: Visit, factor: Factor) -> Answer:
 
 
 async def renew_codes(call: Visit) -> Answer:
-    await call.require_fresh_factor()
+    await call.require_fresh_factor("/account")
     codes = await credentials.renew_recovery_codes(call.tools, call.inside)
     return await call.render("recovery.html.j2", codes=codes, first=False)
 
 
 async def remove_passkey(call: Visit) -> Answer:
-    await call.require_fresh_factor()
+    await call.require_fresh_factor("/account")
     await passkeys.remove(call.tools, call.inside, int(call.path("number")))
     await call.flash("The passkey is removed.")
     return call.redirect("/account")

@@ -37,7 +37,11 @@ PARAMETERS: Mapping[str, str] = {
 
 
 class NotFresh(NotAllowed):
-    """The second factor has to be given anew."""
+    """The second factor has to be given anew; the act's own page, `back`, is where it goes on."""
+
+    def __init__(self, back: str) -> None:
+        self.back = back
+        super().__init__("the second factor is needed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +138,13 @@ class Visit:
         """Keep a notice until it is read on the next page."""
         await sessions.tell(self.tools, self.inside.id, self.say(message, **values))
 
-    async def require_fresh_factor(self) -> None:
-        """Use up a second factor given within minutes; else it is asked for, and then back.
+    async def require_fresh_factor(self, back: str) -> None:
+        """Use up a second factor given within minutes; else it is asked for, and then on to `back`.
 
         Call it last, just before the act: it serves for one.
         """
         if not await sessions.use_fresh_factor(self.tools, self.inside):
-            raise NotFresh("the second factor is needed")
+            raise NotFresh(back)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,8 +257,7 @@ def _to(path: str, back: str) -> Answer:
 async def _explain(visit: Visit, error: Exception) -> Answer:
     """Give a page that says what is wrong and where to go from here."""
     if isinstance(error, NotFresh):
-        came_from = URL(visit.request.headers.get("Referer", "/"))
-        return _to("/again", guard.local_path(came_from.raw_path_qs))
+        return _to("/again", error.back)
     kind = kind_of(error)
     if kind is DEFECT:
         log.error("console.defect", error=type(error).__name__, at=places(error))

@@ -174,7 +174,7 @@ async def _changes(call: Visit, done: changes.Done | None = None) -> Answer:
 async def decide(call: Visit) -> Answer:
     agree = call.form.get("decision") == "agree"
     if agree:
-        await call.require_fresh_factor()
+        await call.require_fresh_factor("/people/changes")
     done = await changes.decide(call.tools, call.actor, int(call.path("number")), agree=agree)
     if done.secret:
         return await _changes(call, done)

@@ -238,13 +238,13 @@ _ACTS: Mapping[str, Callable[[Connection, Actor, _Body, datetime], str]] = {
 }
 
 
-# --- approval by token -----------------------------------------------------------------------
+# --- acting by token --------------------------------------------------------------------------
 
 
 async def refuse_token(tools: Tools, actor: Actor) -> None:
-    """Raise NotAllowed for whoever has a second factor and came by a token, unless allowed."""
+    """Keep whoever has a second factor from deciding by a token, unless that is allowed."""
     if await tools.store.read(_needs_factor, actor.person_id):
-        raise NotAllowed("you have a second factor: approve at the console")
+        raise NotAllowed("you have a second factor: do this at the console")
 
 
 def _needs_factor(conn: Connection, person_id: int) -> bool:

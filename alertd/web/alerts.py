@@ -139,6 +139,7 @@ async def extend_alert(call: Call[ExtensionForm, Nothing]) -> Reply:
 
 
 async def end_alert(call: Call[EndForm, Nothing]) -> Reply:
+    await refuse_token(call.tools, call.actor)
     state = await ending.end(
         call.tools,
         call.actor,

@@ -17,6 +17,7 @@ from alertd.web.hardening import harden
 from alertd.web.health import add_health
 from alertd.web.metrics import add_metrics
 from alertd.web.openapi import document
+from alertd.web.peer import Networks
 from alertd.web.problems import catalogue
 from alertd.web.routes import AnyRoute, serve
 
@@ -24,11 +25,15 @@ MAX_BODY = 1024 * 1024
 
 
 def make_api_app(
-    tools: Tools, *, body_bytes: int = MAX_BODY, watcher: Watcher | None = None
+    tools: Tools,
+    *,
+    body_bytes: int = MAX_BODY,
+    watcher: Watcher | None = None,
+    proxies: Networks = (),
 ) -> web.Application:
     """Give the application that officials and operators talk to."""
     app = web.Application()
-    harden(app, https=tools.public_url.startswith("https://"))
+    harden(app, https=tools.public_url.startswith("https://"), proxies=proxies)
     table = routes(tools.rulebook)
     serve(app, tools, table, body_bytes=body_bytes)
     _add_documentation(app, table)

@@ -6,6 +6,7 @@ import structlog
 from aiohttp import web
 
 from alertd.web.documents import PublicCopy
+from alertd.web.peer import Networks, real_peer
 from alertd.web.problems import Handler, problems
 
 log = structlog.get_logger(__name__)
@@ -22,9 +23,9 @@ _HEADERS = {
 _HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
 
 
-def harden(app: web.Application, *, https: bool) -> None:
-    """Log every request, turn errors into problem documents, and set security headers."""
-    app.middlewares.extend([log_request, problems])
+def harden(app: web.Application, *, https: bool, proxies: Networks = ()) -> None:
+    """See who is asking, log every request, turn errors into problems, set security headers."""
+    app.middlewares.extend([real_peer(proxies), log_request, problems])
     chosen = _HEADERS | (_HTTPS_ONLY if https else {})
 
     async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:

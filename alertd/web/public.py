@@ -10,16 +10,22 @@ from alertd.web.hardening import harden
 from alertd.web.health import add_health
 from alertd.web.hub import Hub, add_hub
 from alertd.web.links import add_own_links
+from alertd.web.peer import Networks
 from alertd.web.photos import add_photos
 from alertd.web.takedowns import add_acknowledgements
 
 
 def make_public_app(
-    tools: Tools, reports: ReportSink, press: Press, hub: Hub | None = None
+    tools: Tools,
+    reports: ReportSink,
+    press: Press,
+    hub: Hub | None = None,
+    *,
+    proxies: Networks = (),
 ) -> web.Application:
     """Give the application that everyone may reach; nothing here asks who is asking."""
     app = web.Application()
-    harden(app, https=tools.public_url.startswith("https://"))
+    harden(app, https=tools.public_url.startswith("https://"), proxies=proxies)
     add_feeds(app, press)
     add_photos(app, tools)
     add_own_links(app, tools)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import structlog
 from aiohttp.test_utils import TestClient as Console
 
 from alertd.console.app import PAGES
@@ -92,14 +93,19 @@ async def test_a_form_without_the_sessions_own_token_does_nothing(signed_in: Sig
         {"Origin": "null"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://[evil.example.test"},
+        {"X-CSRF-Token": "\udce9"},
     ],
 )
 async def test_a_form_of_another_site_does_nothing_even_with_the_token(
     signed_in: SignIn, headers: dict[str, str]
 ) -> None:
     browser = await signed_in("reader")
-    answer = await browser.post("/language", {"language": "el"}, headers=headers)
+    with structlog.testing.capture_logs() as logs:
+        answer = await browser.post("/language", {"language": "el"}, headers=headers)
     assert answer.status == 403
+    assert "This form is no longer valid" in await answer.text()
+    assert [line for line in logs if line["log_level"] == "error"] == []
 
 
 async def test_every_answer_forbids_frames_inline_script_and_guessing(
@@ -141,6 +147,7 @@ async def test_cookies_are_for_this_host_alone_and_out_of_scripts_reach(
         "/\\evil.example.test/",
         "javascript:alert(1)",
         "\t//evil.example.test",
+        "http://[evil.example.test",
     ],
 )
 async def test_no_form_sends_on_to_another_host(console: Console, to: str) -> None:

@@ -78,7 +78,7 @@ async def test_agreeing_asks_for_the_second_factor(signed_in: SignIn, tools: Too
     first, second = await two(signed_in, tools)
     await first.post("/people/new", {"name": "Example Newcomer", "roles": "reader"})
     answer = await second.post("/people/changes/1", {"decision": "agree"})
-    assert answer.headers["Location"].startswith("/again")
+    assert answer.headers["Location"] == "/again?to=/people/changes"
 
 
 async def test_changed_roles_end_the_sessions_of_before(signed_in: SignIn, tools: Tools) -> None:
@@ -126,7 +126,7 @@ async def test_a_token_is_shown_once_and_revoked_by_two(signed_in: SignIn, tools
         await persons.authenticate(tools, token)
 
 
-async def test_who_has_a_second_factor_approves_by_token_only_where_it_is_allowed(
+async def test_who_has_a_second_factor_decides_by_token_only_where_it_is_allowed(
     tools: Tools, people: dict[str, Person], submit: Submit, signed_in: SignIn
 ) -> None:
     alert_id = await submit()
@@ -142,11 +142,15 @@ async def test_who_has_a_second_factor_approves_by_token_only_where_it_is_allowe
     await tools.store.write(enrol)
     shown = await (await police.get(f"/api/v1/alerts/{alert_id}/renditions")).json()
     given = {"role": "police", "digest": shown["digest"]}
+    ending = {"reason_code": "found", "why": "Example.", "confirm": True}
     assert (await police.post(f"/api/v1/alerts/{alert_id}/approvals", given)).status == 403
+    assert (await police.post(f"/api/v1/alerts/{alert_id}/end", ending)).status == 403
     first, second = await two(signed_in, tools)
     await first.post("/people/policy", {"allowed": "1"})
     await agree(tools, second)
     assert (await police.post(f"/api/v1/alerts/{alert_id}/approvals", given)).status == 201
+    # It waits for others still, so that there is nothing to end.
+    assert (await police.post(f"/api/v1/alerts/{alert_id}/end", ending)).status == 409
 
 
 def test_the_command_line_makes_two_administrators_and_then_breaks_glass(

@@ -161,7 +161,7 @@ async def approve(visit: Visit) -> Answer:
     if problem := _unconfirmed(version, form.get("typed")):
         record = await open_record(visit)
         return await _confirmation(visit, record, role, errors={"typed": visit.say(problem)})
-    await visit.require_fresh_factor()
+    await visit.require_fresh_factor(f"/alerts/{version.alert_id}/approve/{role}")
     try:
         done = await approving.approve(
             visit.tools,

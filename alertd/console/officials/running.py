@@ -100,7 +100,7 @@ async def end(visit: Visit) -> Answer:
         errors["reason"] = visit.say("Choose one.")
     if errors:
         return await _page(visit, record, reason, errors=errors)
-    await visit.require_fresh_factor()
+    await visit.require_fresh_factor(f"/alerts/{record.version.alert_id}/end?reason={reason}")
     try:
         await ending.end(
             visit.tools,

@@ -51,7 +51,7 @@ async def let_go(visit: Visit) -> Answer:
         raise Conflict("nothing is held")
     if visit.form.get("typed").upper() != WORD:
         return await _show(visit, visit.say("Type the word exactly: %(word)s", word=WORD))
-    await visit.require_fresh_factor()
+    await visit.require_fresh_factor(RELEASE)
     await release(visit.tools, visit.actor)
     await visit.flash("Everything that was held is being sent.")
     return visit.redirect("/board")

@@ -24,7 +24,7 @@ from tests.console.chromium import (
     shoot,
     views,
 )
-from tests.dispatch.conftest import Town, make_officials, peers, running, settings
+from tests.dispatch.conftest import Peers, Town, make_officials, peers, running, settings
 from tests.factories import CRITERIA
 
 __all__ = ["peers", "settings"]
@@ -71,9 +71,9 @@ def store_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-async def town(settings: Settings, peers: object) -> AsyncIterator[Town]:
+async def town(settings: Settings, peers: Peers) -> AsyncIterator[Town]:
     async with running(settings) as app:
-        found = Town(app, app.tools, peers, await make_officials(app.tools))  # type: ignore[arg-type]
+        found = Town(app, app.tools, peers, await make_officials(app.tools))
         await found.populate(PEOPLE)
         yield found
 
