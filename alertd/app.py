@@ -22,9 +22,12 @@ from alertd.capsign import Senders, make_signer
 from alertd.channel import Environment, Report
 from alertd.clock import Clock, system_clock
 from alertd.console.app import add_console
+from alertd.console.provider import CALLBACK
 from alertd.core.audit import GENESIS
 from alertd.core.errors import ConfigError
+from alertd.guard import Guard
 from alertd.ids import new_id
+from alertd.oidc import Provider
 from alertd.pipeline import websub
 from alertd.pipeline.hold import Witness, begin_witness, hold_old_copy
 from alertd.pipeline.render import Renderer
@@ -251,7 +254,8 @@ class App:
     ) -> dict[str, web.Application]:
         size, proxies = self.settings.limits.body_bytes, self.settings.trusted_proxies
         api = make_api_app(self.tools, body_bytes=size, watcher=self.watcher, proxies=proxies)
-        add_console(api, self.tools, {"watcher": self.watcher})
+        extras = {"watcher": self.watcher, "provider": _provider(self.settings)}
+        add_console(api, self.tools, extras)
         doors = {"api": api}
         if public:
             doors["public"] = make_public_app(self.tools, reports, self.press, hub, proxies=proxies)
@@ -294,6 +298,13 @@ async def _bind(
         ) from None
     port: int = runner.addresses[0][1]
     return port
+
+
+def _provider(settings: Settings) -> Provider | None:
+    if settings.oidc.issuer is None:
+        return None
+    guard = Guard(map(str, settings.outbound.allow_addresses))
+    return Provider(settings.oidc, guard, settings.console_url + CALLBACK)
 
 
 def _mirror(settings: Settings, tools: Tools, press: Press) -> Mirror | None:

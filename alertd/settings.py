@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     IPvAnyNetwork,
+    SecretStr,
 )
 
 from alertd import sources
@@ -41,6 +42,15 @@ def _public_url(text: str) -> str:
     if url.scheme == "http" and not is_loopback(url.hostname):
         raise ValueError("must be https://, for it carries recipients' own links")
     return text.rstrip("/")
+
+
+def _issuer(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
+        raise ValueError("must be an https:// URL")
+    if not url.hostname or url.query or url.fragment:
+        raise ValueError("must have a host, and neither a query nor a fragment")
+    return text
 
 
 def _database_url(text: str) -> str:
@@ -138,6 +148,41 @@ class Cap(Section):
         description="The certificate (PEM), or that of its issuer, of each CAP sender that must "
         "sign its requests; one that does not verify is refused."
     )
+
+
+class Oidc(Section):
+    """An OpenID Connect provider that people who are linked with it may sign in by."""
+
+    issuer: Annotated[str, AfterValidator(_issuer)] | None = Field(
+        default=None,
+        description="Its issuer, exactly as its discovery document names it. It must be told "
+        "{console_url}/sign-in/provider/callback as where to send back; where it is inside, "
+        "outbound.allow_addresses has to name its network.",
+        examples=["https://id.example.org/realms/police"],
+    )
+    client_id: str | None = Field(
+        default=None, min_length=1, description="How it knows us.", examples=["alertd"]
+    )
+    client_secret: SecretStr | None = Field(
+        default=None, min_length=1, description="The secret that goes with it."
+    )
+    label: str | None = Field(
+        default=None,
+        max_length=60,
+        description="What it is called on the page; without it, its host's name.",
+        examples=["Example Police ID"],
+    )
+    accept_acr: tuple[str, ...] = Field(
+        description="Values of `acr` that stand for a second factor given there. Without one of "
+        "these, or of accept_amr, our own is asked for."
+    )
+    accept_amr: tuple[str, ...] = Field(
+        description="Values of `amr` that stand for a second factor given there, such as otp."
+    )
+
+    @property
+    def secret(self) -> str:
+        return self.client_secret.get_secret_value() if self.client_secret else ""
 
 
 class State(Section):
@@ -313,6 +358,7 @@ class Settings(Section):
     mirror: Mirror
     tls: Tls
     cap: Cap
+    oidc: Oidc
     outbound: Outbound
     dispatch: Dispatch
     watch: Watch
@@ -382,6 +428,10 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]
         yield ("tls",), "cert and key belong together: give both or neither"
     if (settings.cap.key is None) != (settings.cap.certificate is None):
         yield ("cap",), "key and certificate belong together: give both or neither"
+    oidc = settings.oidc
+    given = (oidc.issuer, oidc.client_id, oidc.client_secret)
+    if None in given and given != (None, None, None):
+        yield ("oidc",), "issuer, client_id and client_secret belong together: give all or none"
     guarded = tls.cert is not None or bool(settings.trusted_proxies)
     for name in ("api", "public"):
         host = getattr(settings, name).host

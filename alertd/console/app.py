@@ -6,7 +6,16 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from alertd.console import account, entering, home, operators, people, signin, style
+from alertd.console import (
+    account,
+    entering,
+    home,
+    operators,
+    people,
+    provider,
+    signin,
+    style,
+)
 from alertd.console.guard import HEADERS, Cookies
 from alertd.console.officials.pages import PAGES as OFFICIALS
 from alertd.console.pages import Console, Page, explain_unknown, serve
@@ -19,6 +28,7 @@ PAGES: tuple[Page, ...] = (
     *style.PAGES,
     *entering.PAGES,
     *signin.PAGES,
+    *provider.PAGES,
     *account.PAGES,
     *people.PAGES,
     *operators.PAGES,

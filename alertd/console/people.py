@@ -12,6 +12,7 @@ from alertd.core.errors import InvalidAlert, NotFound, Problem
 from alertd.pipeline import accountchanges as changes
 from alertd.pipeline import credentials, sessions
 from alertd.pipeline.accountchanges import TOKEN_APPROVAL
+from alertd.pipeline.identity import LONGEST_SUBJECT
 from alertd.store.accounts import person_programmes, person_regions
 from alertd.store.schema import marks, person_roles, persons, tokens
 from alertd.web.auth import approval_roles
@@ -56,6 +57,7 @@ async def show_one(call: Visit) -> Answer:
         has=await call.tools.store.read(credentials.factors, number),
         listed=await call.tools.store.read(sessions.of_person, number, now),
         now=now,
+        provider=call.console.extras.get("provider"),
         **_choices(call),
     )
 
@@ -147,9 +149,21 @@ async def ask_change(call: Visit) -> Answer:
         body |= {"label": call.form.get("label")[:100] or "console", "days": int(days)}
     elif kind == "token.revoke":
         body |= {"token": int(call.form.get("token") or 0)}
-    elif kind not in {"person.disable", "person.invite"}:
+    elif kind == "person.link":
+        body |= _name_there(call)
+    elif kind not in {"person.disable", "person.invite", "person.unlink"}:
         raise NotFound("there is no such change")
     return await _ask(call, kind, body)
+
+
+def _name_there(call: Visit) -> dict[str, str]:
+    """Read whom the identity provider knows this person as; it is taken letter by letter."""
+    provider, subject = call.console.extras.get("provider"), call.form.get("subject")
+    if provider is None:
+        raise NotFound("there is no identity provider")
+    if not (0 < len(subject) <= LONGEST_SUBJECT):
+        raise InvalidAlert([Problem("subject", f"has from 1 to {LONGEST_SUBJECT} characters")])
+    return {"issuer": provider.issuer, "subject": subject}
 
 
 async def ask_policy(call: Visit) -> Answer:

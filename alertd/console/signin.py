@@ -33,17 +33,17 @@ def welcome(call: Visit, opened: Opened, to: str) -> Answer:
 async def show(call: Visit) -> Answer:
     if call.session is not None and call.session.stage is Stage.FULL:
         return call.redirect(call.query("to", "/"))
-    return await _form(call, to=call.query("to", "/"))
+    return await show_form(call, to=call.query("to", "/"))
 
 
-async def _form(call: Visit, *, to: str, error: str = "", name: str = "") -> Answer:
+async def show_form(call: Visit, *, to: str, error: str = "", name: str = "") -> Answer:
     return await call.render(
         "signin.html.j2",
         status=422 if error else 200,
         to=to,
         error=error,
         name=name,
-        provider=call.console.extras.get("provider_label", ""),
+        provider=call.console.extras.get("provider"),
     )
 
 
@@ -56,10 +56,10 @@ async def give_password(call: Visit) -> Answer:
             call.tools, name, password, network=network_of(call), agent=agent_of(call)
         )
     except TooManyTries as error:
-        return await _form(call, to=to, error=wait(call, error), name=name)
+        return await show_form(call, to=to, error=wait(call, error), name=name)
     except WrongProof:
         wrong = call.say("Name or password is wrong. Both are read exactly as you type them.")
-        return await _form(call, to=to, error=wrong, name=name)
+        return await show_form(call, to=to, error=wrong, name=name)
     return welcome(call, opened, to)
 
 
@@ -87,6 +87,7 @@ async def _second(call: Visit, *, to: str, error: str = "") -> Answer:
         has=has,
         options=options,
         action="/again" if again else "/sign-in/second",
+        provider=call.console.extras.get("provider") if again and has.linked else None,
         again=again,
     )
 

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from alertd.core.errors import Conflict, NotAllowed, NotFound
-from alertd.pipeline import credentials, persons, sessions
+from alertd.oidc import link_of
+from alertd.pipeline import credentials, identity, persons, sessions
 from alertd.pipeline.record import Entry, record
 from alertd.store.accounts import changes, person_programmes, person_regions
 from alertd.store.schema import marks, person_roles
@@ -183,6 +184,17 @@ def _invite(conn: Connection, actor: Actor, body: _Body, at: datetime) -> str:
     return credentials.invite(conn, number, at)
 
 
+def _link(conn: Connection, actor: Actor, body: _Body, at: datetime) -> str:
+    link = link_of(body["issuer"], body["subject"])
+    identity.link(conn, actor, body["person"], link, at)
+    return ""
+
+
+def _unlink(conn: Connection, actor: Actor, body: _Body, at: datetime) -> str:
+    identity.link(conn, actor, body["person"], None, at)
+    return ""
+
+
 def _mint(conn: Connection, actor: Actor, body: _Body, at: datetime) -> str:
     token = persons.PREFIX + secrets.token_urlsafe(persons.TOKEN_BYTES)
     row = {
@@ -232,6 +244,8 @@ _ACTS: Mapping[str, Callable[[Connection, Actor, _Body, datetime], str]] = {
     "person.roles": _set_roles,
     "person.disable": _disable,
     "person.invite": _invite,
+    "person.link": _link,
+    "person.unlink": _unlink,
     "token.mint": _mint,
     "token.revoke": _revoke,
     "policy.token_approval": _allow_token_approval,
@@ -249,4 +263,5 @@ async def refuse_token(tools: Tools, actor: Actor) -> None:
 
 def _needs_factor(conn: Connection, person_id: int) -> bool:
     allowed = conn.scalar(select(marks.c.value).where(marks.c.name == TOKEN_APPROVAL))
-    return allowed is None and credentials.factors(conn, person_id).any
+    has = credentials.factors(conn, person_id)
+    return allowed is None and (has.any or has.linked)

@@ -41,6 +41,7 @@ class Factors:
     totp: bool
     passkeys: int
     recovery: int
+    linked: bool  # with the identity provider, which may have asked for a second factor
 
     @property
     def any(self) -> bool:
@@ -70,7 +71,7 @@ async def sign_in(tools: Tools, name: str, password: str, *, network: str, agent
         await tools.store.write(throttle.failed, sources, now)
         raise WrongProof("name or password is wrong")
     await tools.store.write(throttle.succeeded, sources[:2])
-    return await tools.store.write(_begin, row.person_id, Factor.PASSWORD, agent, now)
+    return await tools.store.write(begin, row.person_id, Factor.PASSWORD, agent, now)
 
 
 def _by_name(conn: Connection, name: str) -> Row[int, str | None] | None:
@@ -98,7 +99,8 @@ def _nobodys() -> str:
     return _hasher.hash(secrets.token_urlsafe(16))
 
 
-def _begin(conn: Connection, person_id: int, factor: Factor, agent: str, at: datetime) -> Opened:
+def begin(conn: Connection, person_id: int, factor: Factor, agent: str, at: datetime) -> Opened:
+    """Begin a session that awaits the second factor, or the choice of one."""
     stage = Stage.HALF if factors(conn, person_id).any else Stage.ENROLLING
     token = sessions.open_session(conn, person_id, stage, factor, agent=agent, at=at)
     return Opened(token, stage)
@@ -165,7 +167,7 @@ def _accept(conn: Connection, secret: str, hashed: str, agent: str, at: datetime
     conn.execute(used.values(used_at=at))
     _set_password(conn, person_id, hashed, at)
     sessions.end_all(conn, person_id, at)
-    return _begin(conn, person_id, Factor.PASSWORD, agent, at)
+    return begin(conn, person_id, Factor.PASSWORD, agent, at)
 
 
 async def change_password(tools: Tools, session: Session, old: str, new: str) -> None:
@@ -211,7 +213,9 @@ def _refuse_weak(password: str) -> None:
 
 def factors(conn: Connection, person_id: int) -> Factors:
     row = conn.execute(
-        select(credentials.c.totp_secret).where(credentials.c.person_id == person_id)
+        select(credentials.c.totp_secret, credentials.c.subject).where(
+            credentials.c.person_id == person_id
+        )
     ).one_or_none()
     mine = passkeys.c.person_id == person_id
     unused = (recovery_codes.c.person_id == person_id) & recovery_codes.c.used_at.is_(None)
@@ -219,6 +223,7 @@ def factors(conn: Connection, person_id: int) -> Factors:
         totp=row is not None and row.totp_secret is not None,
         passkeys=conn.execute(select(func.count()).where(mine)).scalar_one(),
         recovery=conn.execute(select(func.count()).where(unused)).scalar_one(),
+        linked=row is not None and row.subject is not None,
     )
 
 

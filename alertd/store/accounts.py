@@ -27,7 +27,7 @@ credentials = Table(
     Column("totp_secret", LargeBinary),  # sealed under the master key
     Column("totp_step", Integer, nullable=False),  # the last that was used: each code opens once
     Column("user_handle", String(88), nullable=False, unique=True),  # what passkeys know us by
-    Column("subject", String(255), unique=True),  # at the identity provider
+    Column("subject", String(255), unique=True),  # digest of whom the identity provider knows
 )
 
 passkeys = Table(

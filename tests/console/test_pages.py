@@ -7,13 +7,17 @@ import re
 import pytest
 import structlog
 from aiohttp.test_utils import TestClient as Console
+from aiohttp.test_utils import make_mocked_request
 
 from alertd.console.app import PAGES
+from alertd.console.forms import Form
+from alertd.console.guard import Forged, refuse_forged
 from alertd.console.pages import Page
 from alertd.console.permissions import May, permitted
 from alertd.pipeline.sessions import Stage
 from alertd.resources import home
 from alertd.rulebook import Rulebook
+from alertd.tools import Tools
 from tests.conftest import FakeClock
 from tests.console.conftest import COOKIE, STAFF, Browser, SignIn
 
@@ -94,7 +98,6 @@ async def test_a_form_without_the_sessions_own_token_does_nothing(signed_in: Sig
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://[evil.example.test"},
-        {"X-CSRF-Token": "\udce9"},
     ],
 )
 async def test_a_form_of_another_site_does_nothing_even_with_the_token(
@@ -106,6 +109,12 @@ async def test_a_form_of_another_site_does_nothing_even_with_the_token(
     assert answer.status == 403
     assert "This form is no longer valid" in await answer.text()
     assert [line for line in logs if line["log_level"] == "error"] == []
+
+
+def test_a_token_that_is_no_text_is_a_forged_one(tools: Tools) -> None:
+    request = make_mocked_request("POST", "/language", headers={"X-CSRF-Token": "\udce9"})
+    with pytest.raises(Forged):
+        refuse_forged(request, Form(), "0" * 64, tools.console_url)
 
 
 async def test_every_answer_forbids_frames_inline_script_and_guessing(
