@@ -33,7 +33,7 @@ from alertd.pipeline.hold import Witness, begin_witness, hold_old_copy
 from alertd.pipeline.render import Renderer
 from alertd.pipeline.reports import settle_reports
 from alertd.pipeline.retention import retain
-from alertd.pipeline.rule_sets import register_all
+from alertd.pipeline.rule_sets import refresh, register_all
 from alertd.pipeline.signatures import sign_due, watch_signer
 from alertd.publishing.mirror import Mirror
 from alertd.publishing.press import Press
@@ -67,6 +67,7 @@ EARLY_REPORT_S = 1.0  # a failure reported before its sending was settled is put
 CLOSE_S = 2.0  # beyond draining: for the last transaction
 DAY_S = 24 * 3600.0
 SIGNING_S = 2.0  # between two looks for CAP documents that have no signature yet
+RULES_S = 15.0  # between two looks at what was confirmed elsewhere
 RETENTION_S = 3600.0  # between two looks for what may be forgotten
 
 
@@ -162,6 +163,7 @@ class App:
             todo += watching(self.watcher)
             kept = self.settings.retention
             todo.append(Duty("retention", RETENTION_S, lambda: retain(self.tools, kept)))
+            todo.append(Duty("rule sets", RULES_S, lambda: refresh(self.tools)))
             if self.tools.signer is not None:
                 await watch_signer(self.tools)
                 todo.append(Duty("cap certificate", DAY_S, lambda: watch_signer(self.tools)))
@@ -179,6 +181,7 @@ class App:
 
     async def publish(self, stop: asyncio.Event) -> None:
         """Only serve the public listener, beside a process that sends, until `stop` is set."""
+        await refresh(self.tools)
         async with AsyncExitStack() as stack:
             reports = Reports(self._settle_reports)
             stack.push_async_callback(end, guard(reports.run(), "reports"))

@@ -164,7 +164,10 @@ class Oidc(Section):
         default=None, min_length=1, description="How it knows us.", examples=["alertd"]
     )
     client_secret: SecretStr | None = Field(
-        default=None, min_length=1, description="The secret that goes with it."
+        default=None,
+        min_length=1,
+        description="The secret that goes with it.",
+        examples=["secret"],
     )
     label: str | None = Field(
         default=None,

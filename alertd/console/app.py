@@ -13,6 +13,7 @@ from alertd.console import (
     operators,
     people,
     provider,
+    rules,
     signin,
     style,
 )
@@ -31,6 +32,7 @@ PAGES: tuple[Page, ...] = (
     *provider.PAGES,
     *account.PAGES,
     *people.PAGES,
+    *rules.PAGES,
     *operators.PAGES,
     *OFFICIALS,
 )
@@ -44,8 +46,7 @@ def add_console(
     app: web.Application, tools: Tools, extras: Mapping[str, Any] | None = None
 ) -> Console:
     """Serve the console beside the API; `extras` are what some pages look at besides."""
-    programme = tools.rulebook.programmes()[0]
-    zone = ZoneInfo(tools.rulebook.current(programme).authority_timezone)
+    zone = ZoneInfo(tools.rulebook.any().authority_timezone)
     console = Console(
         tools=tools,
         rendering=Rendering(zone),

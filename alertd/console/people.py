@@ -28,6 +28,7 @@ async def show_all(call: Visit) -> Answer:
         people=rows[:_PAGE],
         more=rows[_PAGE - 1]["id"] if len(rows) > _PAGE else 0,
         waiting=await call.tools.store.read(changes.count_open, call.tools.clock()),
+        proposals=len(call.tools.rulebook.proposals()),
         by_token=await call.tools.store.read(_by_token),
         width="wide",
     )

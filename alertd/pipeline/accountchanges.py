@@ -1,4 +1,4 @@
-"""Changes of accounts: asked for by one administrator, done once a second agrees."""
+"""Changes of accounts and of rules: asked for by one administrator, done once a second agrees."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from alertd.core.errors import Conflict, NotAllowed, NotFound
 from alertd.oidc import link_of
-from alertd.pipeline import credentials, identity, persons, sessions
+from alertd.pipeline import credentials, identity, persons, rule_sets, sessions
 from alertd.pipeline.record import Entry, record
 from alertd.store.accounts import changes, person_programmes, person_regions
 from alertd.store.schema import marks, person_roles
@@ -21,6 +21,7 @@ ADMINISTRATOR = "administrator"
 LIFETIME = timedelta(days=3)
 TOKEN_APPROVAL = "approve_by_token"  # noqa: S105 - the name of a policy
 _MOST_DAYS = 366
+RULES = "rules.confirm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,9 @@ async def decide(tools: Tools, actor: Actor, number: int, *, agree: bool) -> Don
     Its asker may take it back. Raises Conflict once it is decided or has expired.
     """
     actor.require(ADMINISTRATOR)
-    return await tools.store.write(_decide, actor, number, tools.clock(), agree=agree)
+    done = await tools.store.write(_decide, actor, number, tools.clock(), agree=agree)
+    await rule_sets.refresh(tools)
+    return done
 
 
 def _decide(conn: Connection, actor: Actor, number: int, at: datetime, *, agree: bool) -> Done:
@@ -222,6 +225,13 @@ def _allow_token_approval(conn: Connection, actor: Actor, body: _Body, at: datet
     return ""
 
 
+def _confirm_rules(conn: Connection, actor: Actor, body: _Body, at: datetime) -> str:
+    rule_sets.confirm(conn, body["programme"], body["version"], body["digest"], at=at)
+    said = {name: body[name] for name in ("programme", "version", "digest")}
+    record(conn, Entry(actor.label, "rules.confirmed", data=said), at=at)
+    return ""
+
+
 def administrators(conn: Connection) -> list[int]:
     return list(
         conn.scalars(
@@ -249,6 +259,7 @@ _ACTS: Mapping[str, Callable[[Connection, Actor, _Body, datetime], str]] = {
     "token.mint": _mint,
     "token.revoke": _revoke,
     "policy.token_approval": _allow_token_approval,
+    RULES: _confirm_rules,
 }
 
 

@@ -143,7 +143,8 @@ _ACTIONS = {Move.EDIT: "alert.edited", Move.SUBMIT: "alert.submitted"}
 def _apply(conn: Connection, change: Change, rules_digest: str, install: str) -> Submitted:
     take_turn(conn, Turn.SUBMISSION)
     take_unchanged(conn, change.seen)
-    rule_sets.register(conn, change.rules, rules_digest, at=change.at)
+    at = change.at
+    rule_sets.register(conn, change.rules, rules_digest, at=at, confirmed_at=at)
     version = _store(conn, change)
     voided = void_approvals(conn, version, at=change.at)
     asked = []

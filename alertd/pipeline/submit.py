@@ -171,7 +171,8 @@ def _keep(conn: Connection, intake: Intake, install: str, claim: Claim | None) -
 
 
 def _insert(conn: Connection, intake: Intake) -> Version:
-    rule_sets.register(conn, intake.rules, intake.rules_digest, at=intake.at)
+    rules, at = intake.rules, intake.at
+    rule_sets.register(conn, rules, intake.rules_digest, at=at, confirmed_at=at)
     conn.execute(
         insert(alerts).values(
             id=intake.alert_id,

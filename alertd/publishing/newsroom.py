@@ -78,7 +78,7 @@ def _translations(site: Site, link: Callable[[str], str]) -> list[dict[str, str]
 
 
 def _time(site: Site, catalogue: Catalogue, now: datetime) -> str:
-    rules = site.rulebook.current(site.rulebook.programmes()[0])
+    rules = site.rulebook.any()
     zone = ZoneInfo(rules.authority_timezone)
     pattern = catalogue.gettext.pgettext("date pattern", "d MMMM y, HH:mm")
     return format_datetime(now, f"{pattern}:ss zzz", tzinfo=zone, locale=catalogue.locale)

@@ -148,6 +148,7 @@ rule_sets = Table(
     Column("digest", String(64), nullable=False),
     Column("body", JSON, nullable=False),
     Column("seen_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),  # none: a proposal
 )
 
 alerts = Table(

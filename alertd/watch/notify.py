@@ -56,7 +56,7 @@ async def _dispatch(tools: Tools, alarm: Alarm, alert_id: str) -> int:
 
 async def _hand_over(tools: Tools, alarm: Alarm) -> int:
     """Send without the ledger; gives how many addresses took it."""
-    rules = next(iter(tools.rulebook.rule_sets.values()))
+    rules = tools.rulebook.any()
     rendered = await asyncio.to_thread(
         tools.renderer.notice,
         rules=rules,

@@ -16,6 +16,7 @@ from alertd.core.errors import Conflict, NotAllowed
 from alertd.pipeline import accountchanges as changes
 from alertd.pipeline import credentials, persons, sessions
 from alertd.pipeline.breakglass import break_glass, broken_at
+from alertd.pipeline.rule_sets import register_all
 from alertd.store.accounts import credentials as accounts
 from alertd.store.schema import audit, person_roles
 from alertd.tools import Actor, Tools
@@ -151,6 +152,30 @@ async def test_who_has_a_second_factor_decides_by_token_only_where_it_is_allowed
     assert (await police.post(f"/api/v1/alerts/{alert_id}/approvals", given)).status == 201
     # It waits for others still, so that there is nothing to end.
     assert (await police.post(f"/api/v1/alerts/{alert_id}/end", ending)).status == 409
+
+
+async def test_changed_rules_are_put_in_force_by_two_administrators(
+    signed_in: SignIn, tools: Tools
+) -> None:
+    await register_all(tools)
+    name = tools.rulebook.programmes()[0]
+    old = tools.rulebook.current(name)
+    new = old.model_copy(update={"version": old.version + 1, "max_hours": old.max_hours - 1})
+    tools.rulebook.rule_sets[name, new.version] = new
+    await register_all(tools)
+    first, second = await two(signed_in, tools)
+    page = await first.read("/rules")
+    assert "max_hours" in page
+    assert "end_roles" not in page
+    digest = tools.rulebook.digest(new)
+    given = {"programme": name, "version": str(new.version), "digest": digest}
+    assert (await first.post("/rules", {**given, "digest": "0" * 64})).status == 409
+    assert (await first.post("/rules", given)).status == 303
+    assert digest in await second.read("/people/changes")
+    assert tools.rulebook.current(name) == old
+    await agree(tools, second)
+    assert tools.rulebook.current(name) == new
+    assert "max_hours" not in await first.read("/rules")
 
 
 def test_the_command_line_makes_two_administrators_and_then_breaks_glass(

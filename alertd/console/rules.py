@@ -1,0 +1,59 @@
+"""Rule sets: what is in force, and what a changed file proposes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from alertd.console.pages import Answer, Page, Visit, get, post
+from alertd.console.permissions import May
+from alertd.core.errors import Conflict
+from alertd.core.rulediff import RuleChange, rule_changes
+from alertd.core.ruleset import RuleSet, say
+from alertd.pipeline import accountchanges as changes
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a file says otherwise than what is in force."""
+
+    rules: RuleSet
+    digest: str
+    in_force: RuleSet | None
+    changes: list[RuleChange]
+
+
+async def show(call: Visit) -> Answer:
+    book = call.tools.rulebook
+    return await call.render(
+        "rules.html.j2",
+        in_force=[book.current(name) for name in book.programmes()],
+        proposals=[_proposal(call, rules) for rules in book.proposals()],
+        told=lambda words: say(words, call.language),
+        width="wide",
+    )
+
+
+def _proposal(call: Visit, rules: RuleSet) -> Proposal:
+    book = call.tools.rulebook
+    known = rules.programme in book.programmes()
+    before = book.current(rules.programme) if known else None
+    return Proposal(rules, book.digest(rules), before, rule_changes(before, rules))
+
+
+async def ask(call: Visit) -> Answer:
+    """Ask for a proposal to be put in force, exactly as it was looked at."""
+    book, version = call.tools.rulebook, call.form.get("version")
+    asked = (call.form.get("programme"), version, call.form.get("digest"))
+    for rules in book.proposals():
+        if (rules.programme, str(rules.version), book.digest(rules)) == asked:
+            body: dict[str, Any] = {"programme": rules.programme, "version": rules.version}
+            body["digest"] = book.digest(rules)
+            await changes.ask(call.tools, call.actor, changes.RULES, body)
+            await call.flash("Asked for. It is done once a second administrator agrees.")
+            return call.redirect("/people/changes")
+    raise Conflict("this rule set was changed or confirmed meanwhile: look at it again")
+
+
+PAGES: tuple[Page, ...] = (
+    get("/rules", show, May.ADMINISTER),
+    post("/rules", ask, May.ADMINISTER),
+)

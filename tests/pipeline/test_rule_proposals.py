@@ -1,0 +1,108 @@
+"""Whoever can change a file changes no rules by that alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from alertd.core.errors import ConfigError, Conflict, InvalidAlert
+from alertd.core.rulediff import RuleChange, rule_changes
+from alertd.core.ruleset import RuleSet
+from alertd.pipeline import rule_sets
+from alertd.pipeline.rule_sets import refresh, register_all
+from alertd.rulebook import Rulebook
+from alertd.store.schema import audit
+from alertd.tools import Tools
+from tests.factories import make_rules
+from tests.pipeline.conftest import rulebook
+
+PROGRAMME = make_rules().programme
+
+
+def started(tools: Tools, *rules: RuleSet) -> Tools:
+    """Give what a process has that starts over these files."""
+    return replace(tools, rulebook=rulebook(*rules))
+
+
+async def actions(tools: Tools) -> list[str]:
+    query = select(audit.c.action).order_by(audit.c.seq)
+    return await tools.store.read(lambda conn: list(conn.scalars(query)))
+
+
+async def confirm(tools: Tools, rules: RuleSet) -> None:
+    digest = Rulebook.digest(rules)
+    given = (rules.programme, rules.version, digest)
+    await tools.store.write(rule_sets.confirm, *given, at=tools.clock())
+
+
+async def test_an_empty_ledger_adopts_what_is_there_on_record(tools: Tools) -> None:
+    first = started(tools, make_rules(version=1))
+    await register_all(first)
+    await register_all(first)
+    assert first.rulebook.current(PROGRAMME).version == 1
+    assert first.rulebook.proposals() == []
+    assert await actions(tools) == ["rules.adopted"]
+
+
+async def test_a_changed_file_is_a_proposal_until_it_is_confirmed(tools: Tools) -> None:
+    old, new = make_rules(version=1), make_rules(version=2, max_hours=12)
+    await register_all(started(tools, old))
+    changed = started(tools, new)  # edited in place: no file says the old rules any more
+    await register_all(changed)
+    assert changed.rulebook.current(PROGRAMME) == old
+    assert changed.rulebook.proposals() == [new]
+    await confirm(tools, new)
+    assert changed.rulebook.current(PROGRAMME) == old
+    await refresh(changed)
+    assert changed.rulebook.current(PROGRAMME) == new
+    assert changed.rulebook.proposals() == []
+    again = started(tools, old)
+    await register_all(again)
+    assert again.rulebook.current(PROGRAMME) == new
+    assert await actions(tools) == ["rules.adopted", "rules.proposed"]
+
+
+async def test_a_new_programme_is_a_proposal_too_and_one_without_a_file_is_over(
+    tools: Tools,
+) -> None:
+    await register_all(started(tools, make_rules()))
+    other = started(tools, make_rules(programme="other"))
+    await register_all(other)
+    assert other.rulebook.programmes() == ()
+    with pytest.raises(InvalidAlert):
+        other.rulebook.current("other")
+    assert other.rulebook.any().programme == "other"
+    await confirm(tools, make_rules(programme="other"))
+    await refresh(other)
+    assert other.rulebook.programmes() == ("other",)
+
+
+async def test_what_changed_after_it_was_looked_at_is_not_confirmed(tools: Tools) -> None:
+    await register_all(started(tools, make_rules()))
+    seen, changed = make_rules(version=2, max_hours=12), make_rules(version=2, max_hours=13)
+    await register_all(started(tools, seen))
+    await register_all(started(tools, changed))
+    with pytest.raises(Conflict):
+        await confirm(tools, seen)
+    await confirm(tools, changed)
+    with pytest.raises(Conflict):
+        await confirm(tools, changed)
+    with pytest.raises(ConfigError, match="give it the next number"):
+        await register_all(started(tools, seen))
+
+
+def test_every_difference_is_told_by_its_place() -> None:
+    old = make_rules()
+    facts = old.model_dump(mode="json")
+    gone = facts["end_reasons"].pop(0)
+    new = RuleSet.model_validate({**facts, "version": 2, "max_hours": 7, "languages": ["el"]})
+    found = {each.place: each for each in rule_changes(old, new)}
+    assert found["version"] == RuleChange("version", "1", "2")
+    assert found["max_hours"].after == "7"
+    assert found["languages"] == RuleChange("languages", ", ".join(old.languages), "el")
+    assert all(
+        not each.after for place, each in found.items() if f"end_reasons.{gone['name']}." in place
+    )
+    assert rule_changes(old, old) == []
