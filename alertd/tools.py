@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from alertd.capsign import NOBODY, CapSigner, Senders
 from alertd.channel import Channel
 from alertd.clock import Clock
 from alertd.core.errors import NotAllowed
+from alertd.core.jurisdiction import Jurisdiction
 from alertd.core.regions import Atlas
 from alertd.pipeline.render import Renderer
 from alertd.rulebook import Rulebook
@@ -51,6 +52,7 @@ class Actor:
     person_id: int
     name: str
     roles: frozenset[str]
+    jurisdiction: Jurisdiction = field(default_factory=Jurisdiction)
 
     @property
     def label(self) -> str:

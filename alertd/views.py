@@ -18,6 +18,7 @@ from alertd.core.lifecycle import VersionState
 from alertd.core.rendition import Kind
 from alertd.masking import mask
 from alertd.pipeline import versions as stages
+from alertd.pipeline.jurisdiction import Sight
 from alertd.pipeline.pseudonyms import mask_reached
 from alertd.shapes import (
     AlertSummary,
@@ -50,6 +51,7 @@ from alertd.store.schema import (
 )
 from alertd.vault import Key
 
+_CHUNK = 200  # alerts read at a time where not all are seen
 _APPROVED = frozenset({Kind.ALERT, Kind.UPDATE})
 
 
@@ -78,9 +80,14 @@ def key_id(conn: Connection, alert_id: str) -> str:
 
 
 def list_alerts(
-    conn: Connection, *, state: VersionState | None, before: str | None, limit: int
+    conn: Connection,
+    *,
+    state: VersionState | None,
+    before: str | None,
+    limit: int,
+    sees: Sight | None = None,
 ) -> Page[AlertSummary]:
-    """Give alerts, newest first."""
+    """Give alerts, newest first; with `sees`, those that it lets through."""
     others = versions.alias("others")
     newest = (
         select(func.max(others.c.number)).where(others.c.alert_id == alerts.c.id).scalar_subquery()
@@ -95,6 +102,7 @@ def list_alerts(
             versions.c.state,
             versions.c.number.label("version"),
             versions.c.expires_at,
+            versions.c.regions,
         )
         .select_from(alerts)
         .join(versions, (versions.c.alert_id == alerts.c.id) & (versions.c.number == newest))
@@ -104,9 +112,23 @@ def list_alerts(
         query = query.where(versions.c.state == state)
     if before is not None:
         query = query.where(alerts.c.id < before)
-    rows, more = _take(conn, query, limit)
-    items = [AlertSummary(**row) for row in rows]
+    rows, more = _take(conn, query, limit) if sees is None else _seen(conn, query, limit, sees)
+    items = [AlertSummary(**{n: row[n] for n in AlertSummary.model_fields}) for row in rows]
     return Page(items=items, next_cursor=items[-1].id if more else None)
+
+
+def _seen(
+    conn: Connection, query: Select[Any], limit: int, sees: Sight
+) -> tuple[Sequence[RowMapping], bool]:
+    """Read on until enough alerts are found that are seen."""
+    found: list[RowMapping] = []
+    read = query
+    while True:
+        rows = conn.execute(read.limit(_CHUNK)).mappings().all()
+        found += [row for row in rows if sees(row["programme"], row["regions"])]
+        if len(found) > limit or len(rows) < _CHUNK:
+            return found[:limit], len(found) > limit
+        read = query.where(alerts.c.id < rows[-1]["id"])
 
 
 def show_alert(conn: Connection, alert_id: str, key: Key | None) -> AlertView:

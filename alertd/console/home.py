@@ -14,6 +14,7 @@ from alertd.core.lifecycle import VersionState
 from alertd.core.rendition import Kind
 from alertd.core.ruleset import say
 from alertd.pipeline.accountchanges import count_open
+from alertd.pipeline.jurisdiction import Sight, sight
 from alertd.shapes import AlertSummary, ProgressView
 
 _SHOWN = 20
@@ -44,12 +45,12 @@ class Live:
 
 async def start(call: Visit) -> Answer:
     now = call.tools.clock()
-    roles = call.actor.roles
+    roles, sees = call.actor.roles, sight(call.tools, call.actor)
     needed: list[Needed] = []
     live: list[Live] = []
     if May.SEE_ALERTS in call.may:
-        needed = await call.tools.store.read(_needed, roles)
-        live = await call.tools.store.read(_live, now)
+        needed = await call.tools.store.read(_needed, roles, sees)
+        live = await call.tools.store.read(_live, now, sees)
     waiting = 0
     if May.ADMINISTER in call.may:
         waiting = await call.tools.store.read(count_open, now)
@@ -72,22 +73,26 @@ async def start(call: Visit) -> Answer:
     )
 
 
-def _needed(conn: Connection, roles: frozenset[str]) -> list[Needed]:
+def _needed(conn: Connection, roles: frozenset[str], sees: Sight | None) -> list[Needed]:
     found = []
-    asked = views.list_alerts(conn, state=VersionState.SUBMITTED, before=None, limit=_SHOWN)
-    for alert in asked.items:
+    asked = _alerts(conn, VersionState.SUBMITTED, sees)
+    for alert in asked:
         newest = views.show_alert(conn, alert.id, None).versions[0]
         if mine := [role for role in newest.missing if role in roles]:
             found.append(Needed(alert=alert, roles=mine, asked_at=newest.submitted_at))
     if "submitter" in roles:
-        back = views.list_alerts(conn, state=VersionState.RETURNED, before=None, limit=_SHOWN)
-        found += [Needed(alert=a, roles=(), asked_at=None, returned=True) for a in back.items]
+        back = _alerts(conn, VersionState.RETURNED, sees)
+        found += [Needed(alert=a, roles=(), asked_at=None, returned=True) for a in back]
     return found
 
 
-def _live(conn: Connection, now: datetime) -> list[Live]:
-    active = views.list_alerts(conn, state=VersionState.ACTIVE, before=None, limit=_SHOWN)
-    return [_far(alert, views.show_progress(conn, alert.id, now)) for alert in active.items]
+def _alerts(conn: Connection, state: VersionState, sees: Sight | None) -> list[AlertSummary]:
+    return views.list_alerts(conn, state=state, before=None, limit=_SHOWN, sees=sees).items
+
+
+def _live(conn: Connection, now: datetime, sees: Sight | None) -> list[Live]:
+    active = _alerts(conn, VersionState.ACTIVE, sees)
+    return [_far(alert, views.show_progress(conn, alert.id, now)) for alert in active]
 
 
 def _far(alert: AlertSummary, progress: ProgressView) -> Live:

@@ -13,10 +13,11 @@ from alertd.console import guard
 from alertd.console.explaining import explain
 from alertd.console.forms import Form, read_form
 from alertd.console.navigation import SECTIONS
-from alertd.console.permissions import May, admits, permitted
+from alertd.console.permissions import DECIDING, May, admits, permitted
 from alertd.console.rendering import Rendering, Words
 from alertd.core.errors import NotAllowed, NotFound
 from alertd.pipeline import sessions
+from alertd.pipeline.jurisdiction import hold
 from alertd.pipeline.sessions import Session, Stage
 from alertd.tools import Actor, Tools
 from alertd.web.hardening import PERSON
@@ -160,6 +161,11 @@ class Page:
         return f"{self.run.__module__.rpartition('.')[2]}.{self.run.__name__}"
 
     @property
+    def of_alert(self) -> bool:
+        """Tell whether its path names an alert, which its visitor then has to see."""
+        return self.path.startswith("/alerts/{id}")
+
+    @property
     def pattern(self) -> str:
         found = self.path
         for name, shape in PARAMETERS.items():
@@ -230,6 +236,9 @@ async def _run(visit: Visit) -> Answer:
     page, request, session = visit.page, visit.request, visit.session
     if not admits(session, page.needs, visit.tools.rulebook):
         return await _turn_away(visit)
+    if page.of_alert:
+        deciding = page.method == "POST" or page.needs in DECIDING
+        await hold(visit.tools, visit.actor, visit.path("id"), deciding=deciding)
     if page.method == "POST":
         form = await read_form(request, upload_bytes=page.upload_bytes)
         guard.refuse_forged(request, form, visit.csrf, visit.tools.console_url)

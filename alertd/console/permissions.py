@@ -62,6 +62,9 @@ TABLE: Mapping[str, frozenset[May]] = {
     ADMINISTRATOR: frozenset({May.ADMINISTER, May.AUDIT}),
 }
 
+DECIDING = frozenset({May.APPROVE, May.END, May.UPDATE})
+"""What is open only for alerts that lie wholly in one's regions: see `pipeline.jurisdiction`."""
+
 
 def permitted(roles: Iterable[str], rulebook: Rulebook) -> frozenset[May]:
     """Give all that holders of `roles` may do."""

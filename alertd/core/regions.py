@@ -44,6 +44,10 @@ class Atlas:
         }
         return frozenset(above | below)
 
+    def smallest(self, codes: Iterable[str]) -> frozenset[str]:
+        """Give those of `codes` that nothing lies below: by them areas are compared."""
+        return frozenset(codes) - frozenset(self.parents.values())
+
     def near(self, code: str) -> list[str]:
         """Give known codes that were perhaps meant, `GR-I (Attica)`, the likeliest first."""
         country = code.partition("-")[0]

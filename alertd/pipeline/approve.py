@@ -18,6 +18,7 @@ from alertd.core.errors import Conflict, InvalidAlert, NotAllowed, Problem
 from alertd.core.lifecycle import Move, VersionState, move
 from alertd.pipeline import notices
 from alertd.pipeline.activate import activate
+from alertd.pipeline.jurisdiction import hold
 from alertd.pipeline.notices import Notice
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.versions import (
@@ -58,6 +59,7 @@ class Preview:
 
 async def preview(tools: Tools, actor: Actor, alert_id: str, *, role: str) -> Preview:
     """Tell what this approval would do; raises what stands in its way, but for a reference."""
+    await hold(tools, actor, alert_id, deciding=True)
     return await tools.store.read(_preview, actor, alert_id, role, tools.clock())
 
 

@@ -69,7 +69,7 @@ async def facts_only(
     return Content(
         photos=await of_alert(tools, alert_id, alert),
         facts=key.seal(alert.model_dump_json().encode()),
-        regions=sorted(alert.area.regions),
+        regions=sorted(tools.atlas.reaches(alert.area.regions)),
         languages=list(alert.languages),
         expires_at=alert.expires_at,
     )

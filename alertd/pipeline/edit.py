@@ -12,6 +12,7 @@ from alertd.core.lifecycle import Move, VersionState, move
 from alertd.core.ruleset import RuleSet
 from alertd.pipeline import contents, rule_sets
 from alertd.pipeline.contents import Content
+from alertd.pipeline.jurisdiction import require_area
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.submit import Submitted, open_for_approval, said
 from alertd.pipeline.turns import Turn, take_turn
@@ -58,6 +59,7 @@ async def edit(
     seen = await _own(tools, actor, alert_id, revision)
     move(seen.state, Move.EDIT)
     _refuse_another_alert(seen, alert)
+    require_area(tools, actor, alert)
     key = await key_of(tools, seen)
     now = tools.clock()
     if seen.state is VersionState.SUBMITTED:

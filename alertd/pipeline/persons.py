@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from alertd.core.errors import Conflict, InvalidAlert, NotAllowed, NotFound, Problem, Undeliverable
 from alertd.core.text import language_tag, name_of_someone
+from alertd.pipeline import jurisdiction
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.turns import Turn, take_turn
 from alertd.store.schema import addresses, person_addresses, person_roles, persons, tokens
@@ -227,4 +228,4 @@ def _bearer(conn: Connection, digest: str, now: datetime) -> Actor | None:
     if row is None:
         return None
     roles = conn.scalars(select(person_roles.c.role).where(person_roles.c.person_id == row.id))
-    return Actor(row.id, row.name, frozenset(roles))
+    return Actor(row.id, row.name, frozenset(roles), jurisdiction.of_person(conn, row.id))

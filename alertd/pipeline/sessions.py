@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from alertd.core.errors import NotFound
+from alertd.core.jurisdiction import Jurisdiction
+from alertd.pipeline import jurisdiction
 from alertd.pipeline.record import Entry, record
-from alertd.store.accounts import person_programmes, person_regions, sessions
+from alertd.store.accounts import sessions
 from alertd.store.schema import person_roles, persons
 from alertd.tools import Actor, Tools
 
@@ -38,14 +40,6 @@ class Factor(StrEnum):
     PROVIDER = "provider"
 
 
-@dataclass(frozen=True, slots=True)
-class Jurisdiction:
-    """Where and in which programmes a person acts; nothing named means everywhere."""
-
-    regions: frozenset[str] = frozenset()
-    programmes: frozenset[str] = frozenset()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """Somebody at the console, as the cookie and the tables tell."""
@@ -65,7 +59,7 @@ class Session:
 
     @property
     def actor(self) -> Actor:
-        return Actor(self.person_id, self.name, self.roles)
+        return Actor(self.person_id, self.name, self.roles, self.jurisdiction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,20 +138,17 @@ def _holding(now: datetime) -> Sequence[Any]:
 
 
 def _session(conn: Connection, row: Row[Any]) -> Session:
-    def of(column: Any) -> frozenset[str]:
-        table = column.table
-        return frozenset(conn.scalars(select(column).where(table.c.person_id == row.person_id)))
-
+    roles = select(person_roles.c.role).where(person_roles.c.person_id == row.person_id)
     return Session(
         id=row.id,
         person_id=row.person_id,
         name=row.name,
-        roles=of(person_roles.c.role),
+        roles=frozenset(conn.scalars(roles)),
         stage=Stage(row.stage),
         factor=Factor(row.factor),
         language=row.language,
         person_language=row.person_language,
-        jurisdiction=Jurisdiction(of(person_regions.c.region), of(person_programmes.c.programme)),
+        jurisdiction=jurisdiction.of_person(conn, row.person_id),
         notices=tuple(row.notices),
         fresh_at=row.fresh_at,
         challenge=row.challenge,

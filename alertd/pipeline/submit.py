@@ -17,6 +17,7 @@ from alertd.ids import new_id
 from alertd.pipeline import contents, rule_sets
 from alertd.pipeline.ask import FIRST, ask
 from alertd.pipeline.contents import Content
+from alertd.pipeline.jurisdiction import require_area
 from alertd.pipeline.photos import of_alert
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.render import Subject
@@ -91,6 +92,7 @@ async def submit(
         return known
     now = tools.clock()
     rules = tools.rulebook.current(alert.programme)
+    require_area(tools, actor, alert)
     if not draft:
         alert = check(alert, rules, tools.atlas, now=now)
     async with _new_key(tools.vault) as key:

@@ -12,6 +12,7 @@ from alertd.core.lifecycle import Move
 from alertd.core.rendition import Kind
 from alertd.pipeline import contents
 from alertd.pipeline.contents import Content
+from alertd.pipeline.jurisdiction import require_area
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.submit import Submitted, insert_version, open_for_approval, said
 from alertd.pipeline.turns import Turn, take_turn
@@ -59,6 +60,7 @@ async def update(tools: Tools, actor: Actor, alert_id: str, alert: ChildAlert) -
     if sent is None:
         raise Conflict("this alert never went out: submit a new one")
     refuse_changes(seen, alert, {"programme", "status", "case_reference"})
+    require_area(tools, actor, alert)
     now = tools.clock()
     alert = check(alert, seen.rules, tools.atlas, now=now)
     key = await key_of(tools, seen)

@@ -16,6 +16,7 @@ from alertd.pipeline import submit as submitting
 from alertd.pipeline import update as updating
 from alertd.pipeline.accountchanges import refuse_token
 from alertd.pipeline.caprequest import CapRequest, read_request
+from alertd.pipeline.jurisdiction import sight
 from alertd.pipeline.signatures import warnings_of
 from alertd.pipeline.submit import Origin, Submitted
 from alertd.pipeline.versions import latest
@@ -42,7 +43,11 @@ _IF_MATCH = "the ETag of the alert as it was read"
 async def list_alerts(call: Call[Nothing, AlertsQuery]) -> Reply:
     query = call.query
     found = await call.tools.store.read(
-        views.list_alerts, state=query.state, before=query.cursor, limit=query.limit
+        views.list_alerts,
+        state=query.state,
+        before=query.cursor,
+        limit=query.limit,
+        sees=sight(call.tools, call.actor),
     )
     return Reply(found)
 

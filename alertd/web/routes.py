@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 from pydantic import BaseModel
 
+from alertd.pipeline.jurisdiction import hold
 from alertd.tools import Actor, Tools
 from alertd.web import auth, bodies
 from alertd.web.problems import Handler
@@ -96,6 +97,11 @@ class Route(Generic[Body, Query]):
         return found
 
     @property
+    def of_alert(self) -> bool:
+        """Tell whether its path names an alert, which its caller then has to see."""
+        return self.path.startswith("/api/v1/alerts/{id}")
+
+    @property
     def parameters(self) -> list[str]:
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
 
@@ -114,6 +120,9 @@ def serve(
 def _handler(tools: Tools, route: AnyRoute, body_bytes: int) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         actor = await auth.authorise(tools, request, route.roles)
+        if route.of_alert:
+            alert_id, deciding = request.match_info["id"], route.method != "GET"
+            await hold(tools, actor, alert_id, deciding=deciding)
         query = bodies.read_query(request, route.query)
         origin = None
         if (reader := route.readers.get(request.content_type)) is not None:

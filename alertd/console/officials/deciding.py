@@ -23,6 +23,7 @@ from alertd.core.errors import Conflict, Gone, InvalidAlert, NotAllowed, NotFoun
 from alertd.core.lifecycle import VersionState
 from alertd.pipeline import approve as approving
 from alertd.pipeline.forecast import forecast
+from alertd.pipeline.jurisdiction import sight
 from alertd.pipeline.versions import Version, key_of, last_sent, latest, open_facts
 
 LISTED = 50
@@ -33,7 +34,13 @@ async def list_alerts(visit: Visit) -> Answer:
     chosen = visit.query("state")
     state = VersionState(chosen) if chosen in set(VersionState) else None
     cursor = visit.query("cursor") or None
-    page = await visit.tools.store.read(views.list_alerts, state=state, before=cursor, limit=LISTED)
+    page = await visit.tools.store.read(
+        views.list_alerts,
+        state=state,
+        before=cursor,
+        limit=LISTED,
+        sees=sight(visit.tools, visit.actor),
+    )
     return await show(visit, "alerts.html.j2", page=page, chosen=state or "", width="wide")
 
 

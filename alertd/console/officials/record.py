@@ -20,6 +20,7 @@ from alertd.core.rendition import Kind
 from alertd.core.ruleset import Words
 from alertd.pipeline import approve as approving
 from alertd.pipeline.facts import allowed
+from alertd.pipeline.jurisdiction import decides_on
 from alertd.pipeline.record import Entry, open_text, record
 from alertd.pipeline.versions import (
     Version,
@@ -109,6 +110,7 @@ async def open_record(visit: Visit) -> Record:
         changes = differences(old, alert, wording, tools.atlas)
     mine = {h.role: await _would_activate(visit, h.role) for h in read.hands if h.missing}
     roles = visit.actor.roles
+    decides = await decides_on(tools, visit.actor, alert_id)
     needed = {hand.role for hand in read.hands}
     wrote = read.version.created_by == visit.actor.person_id
     return Record(
@@ -122,8 +124,8 @@ async def open_record(visit: Visit) -> Record:
         i_may_approve_as=[role for role, last in mine.items() if last is not None],
         mine_is_last=any(mine.values()),
         i_wrote_it=wrote,
-        i_may_refuse=not wrote and not roles.isdisjoint(needed),
-        i_may_end=not roles.isdisjoint(read.version.rules.end_roles),
+        i_may_refuse=decides and not wrote and not roles.isdisjoint(needed),
+        i_may_end=decides and not roles.isdisjoint(read.version.rules.end_roles),
         purged=read.version.facts is None,
         reason=_reason(key, read) if key else "",
     )

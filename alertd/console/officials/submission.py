@@ -20,6 +20,7 @@ from alertd.core.errors import Conflict, InvalidAlert, NotFound, Problem, StaleV
 from alertd.pictures import MAX_BYTES
 from alertd.pipeline import formdrafts
 from alertd.pipeline.formdrafts import Beginning, FormDraft, Purpose
+from alertd.pipeline.jurisdiction import hold, sight
 from alertd.pipeline.versions import OPEN, Version, key_of, last_sent, latest, open_facts
 from alertd.pipeline.wording import Wording
 
@@ -40,7 +41,10 @@ class Template:
 
 async def show_start(visit: Visit) -> Answer:
     tools = visit.tools
-    recent = await tools.store.read(views.list_alerts, state=None, before=None, limit=RECENT)
+    sees = sight(tools, visit.actor)
+    recent = await tools.store.read(
+        views.list_alerts, state=None, before=None, limit=RECENT, sees=sees
+    )
     return await show(
         visit,
         "start.html.j2",
@@ -62,6 +66,7 @@ async def start(visit: Visit) -> Answer:
     rules, now = tools.rulebook.current(programme), tools.clock()
     said = fresh(rules, now)
     if source := form.get("source"):
+        await hold(tools, visit.actor, source, deciding=False)
         version = await tools.store.read(latest, source)
         if version.programme == programme:
             said = alike(open_facts(await key_of(tools, version), version), rules, now)

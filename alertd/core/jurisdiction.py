@@ -1,0 +1,39 @@
+"""Where and in which programmes a person acts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from alertd.core.regions import Atlas
+
+
+@dataclass(frozen=True, slots=True)
+class Jurisdiction:
+    """Regions and programmes; nothing named means everywhere, and all.
+
+    An alert is taken by the codes that it reaches, as `Atlas.reaches` gives them.
+    """
+
+    regions: frozenset[str] = frozenset()
+    programmes: frozenset[str] = frozenset()
+
+    @property
+    def everywhere(self) -> bool:
+        return not self.regions and not self.programmes
+
+    def covers(self, programme: str, reached: Iterable[str], atlas: Atlas) -> bool:
+        """Tell whether the whole of an alert lies inside: then it may be decided on."""
+        inside = atlas.smallest(atlas.reaches(self.regions))
+        return self._has(programme) and (
+            not self.regions or atlas.smallest(reached).issubset(inside)
+        )
+
+    def touches(self, programme: str, reached: Iterable[str], atlas: Atlas) -> bool:
+        """Tell whether some of an alert lies inside: then it may be seen."""
+        there = atlas.smallest(reached)
+        inside = atlas.smallest(atlas.reaches(self.regions))
+        return self._has(programme) and (
+            not self.regions or not there or not inside.isdisjoint(there)
+        )
+
+    def _has(self, programme: str) -> bool:
+        return not self.programmes or programme in self.programmes

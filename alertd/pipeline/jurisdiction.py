@@ -1,0 +1,83 @@
+"""Which alerts a person sees and decides on: those of their regions and programmes.
+
+What lies partly inside is seen; only what lies inside as a whole is submitted, approved, changed
+or ended. Roles are judged besides, by the tables of the API and of the console.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from alertd.core.alert import ChildAlert
+from alertd.core.errors import InvalidAlert, NotAllowed, Problem
+from alertd.core.jurisdiction import Jurisdiction
+from alertd.store.accounts import person_programmes, person_regions
+from alertd.store.schema import alerts, versions
+from alertd.tools import Actor, Tools
+
+Sight = Callable[[str, Collection[str]], bool]
+"""Tells by programme and reached regions whether an alert is seen."""
+
+
+def of_person(conn: Connection, person_id: int) -> Jurisdiction:
+    def of(column: Any) -> frozenset[str]:
+        return frozenset(conn.scalars(select(column).where(column.table.c.person_id == person_id)))
+
+    return Jurisdiction(of(person_regions.c.region), of(person_programmes.c.programme))
+
+
+def sight(tools: Tools, actor: Actor) -> Sight | None:
+    """Give what chooses the alerts of a list; None where all are seen."""
+    mine = actor.jurisdiction
+    if mine.everywhere:
+        return None
+    return lambda programme, reached: mine.touches(programme, reached, tools.atlas)
+
+
+async def decides_on(tools: Tools, actor: Actor, alert_id: str) -> bool:
+    """Tell whether an alert lies wholly inside; so does one that does not exist."""
+    mine = actor.jurisdiction
+    if mine.everywhere:
+        return True
+    found = await tools.store.read(_place, alert_id)
+    return found is None or mine.covers(*found, tools.atlas)
+
+
+async def hold(tools: Tools, actor: Actor, alert_id: str, *, deciding: bool) -> None:
+    """Raise NotAllowed for an alert that this person does not see, or does not decide on."""
+    mine = actor.jurisdiction
+    if mine.everywhere:
+        return
+    found = await tools.store.read(_place, alert_id)
+    if found is None:
+        return
+    if not mine.touches(*found, tools.atlas):
+        raise NotAllowed("this alert lies outside your regions and programmes")
+    if deciding and not mine.covers(*found, tools.atlas):
+        raise NotAllowed("this alert reaches beyond your regions: somebody else has to decide")
+
+
+def require_area(tools: Tools, actor: Actor, alert: ChildAlert) -> None:
+    """Raise InvalidAlert for what lies outside where its author may alert."""
+    mine = actor.jurisdiction
+    problems = []
+    if mine.programmes and alert.programme not in mine.programmes:
+        own = ", ".join(sorted(mine.programmes))
+        problems.append(Problem("programme", f"is not one of yours; choose of: {own}"))
+    if not mine.covers(alert.programme, tools.atlas.reaches(alert.area.regions), tools.atlas):
+        own = ", ".join(sorted(mine.regions))
+        if not problems:
+            problems.append(Problem("area.regions", f"reach beyond yours; choose within: {own}"))
+    if problems:
+        raise InvalidAlert(problems)
+
+
+def _place(conn: Connection, alert_id: str) -> tuple[str, set[str]] | None:
+    """Give programme and reached regions of all its versions: it may still be out in any."""
+    rows = conn.execute(
+        select(alerts.c.programme, versions.c.regions)
+        .join(versions, versions.c.alert_id == alerts.c.id)
+        .where(alerts.c.id == alert_id)
+    ).all()
+    return (rows[0].programme, set().union(*(row.regions for row in rows))) if rows else None
