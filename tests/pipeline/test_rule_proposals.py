@@ -96,13 +96,13 @@ async def test_what_changed_after_it_was_looked_at_is_not_confirmed(tools: Tools
 def test_every_difference_is_told_by_its_place() -> None:
     old = make_rules()
     facts = old.model_dump(mode="json")
-    gone = facts["end_reasons"].pop(0)
+    gone = facts["criteria"].pop(0)
     new = RuleSet.model_validate({**facts, "version": 2, "max_hours": 7, "languages": ["el"]})
     found = {each.place: each for each in rule_changes(old, new)}
     assert found["version"] == RuleChange("version", "1", "2")
     assert found["max_hours"].after == "7"
     assert found["languages"] == RuleChange("languages", ", ".join(old.languages), "el")
     assert all(
-        not each.after for place, each in found.items() if f"end_reasons.{gone['name']}." in place
+        not each.after for place, each in found.items() if f"criteria.{gone['name']}." in place
     )
     assert rule_changes(old, old) == []
