@@ -53,8 +53,6 @@ from alertd.vault import Key
 
 _CHUNK = 200  # alerts read at a time where not all are seen
 _APPROVED = frozenset({Kind.ALERT, Kind.UPDATE})
-
-
 _NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
