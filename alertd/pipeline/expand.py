@@ -62,7 +62,8 @@ ON CONFLICT (dispatch_id, address_id) DO NOTHING
 RETURNING channel, region
 """
 
-# Exactly those who got something, or may have got it, even if they have left the list since.
+# Exactly those who got something, or may have got it, even if they have left the list since;
+# whoever has any earlier message in flight, its end too, is added once that has come down.
 _BY_DISPATCH = """
 INSERT INTO deliveries (dispatch_id, address_id, channel, lane, priority, language, region, state,
                         attempts, next_at, handed_over, repeat)
@@ -70,11 +71,15 @@ SELECT dp.id, o.address_id, o.channel, o.lane, dp.priority, o.language, o.region
        dp.sent_at, {false}, {false}
 FROM dispatches dp
 JOIN deliveries o ON o.dispatch_id = :earlier AND o.address_id > :after AND o.address_id <= :upto
-                 AND o.handed_over AND o.state <> 'leased' AND o.channel IN {channels}
+                 AND o.handed_over AND o.channel IN {channels}
 JOIN addresses a ON a.id = o.address_id
                 AND (a.suppressed_at IS NULL
                      OR (dp.tell_opted_out AND a.suppressed_reason = 'opted_out'))
 WHERE dp.id = :dispatch
+  AND NOT EXISTS (SELECT 1 FROM dispatches other
+                  JOIN deliveries f ON f.dispatch_id = other.id AND f.address_id = o.address_id
+                                   AND f.state = 'leased'
+                  WHERE other.alert_id = dp.alert_id AND other.id < dp.id)
 ON CONFLICT (dispatch_id, address_id) DO NOTHING
 RETURNING channel, region
 """

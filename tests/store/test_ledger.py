@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from alertd.core.delivery import Result, UncertainPolicy
 from alertd.core.rendition import Kind
 from alertd.pipeline import lanes
+from alertd.pipeline.activate import PUBLIC
 from alertd.pipeline.deliver import give_up, reclaim
 from alertd.pipeline.dispatch import stop
 from alertd.pipeline.expand import expand, sweep
@@ -166,6 +168,30 @@ async def test_an_end_reaches_exactly_those_who_may_have_got_the_alert(ledger: L
     reached |= {row.address_id for row in await ledger.lease(by="b")}
     assert reached == {row.address_id for row in [*got, *in_flight]}
     assert sum((await ledger.states(end)).values()) == 3
+
+
+@pytest.mark.parametrize(
+    ("earlier", "following"), [(Kind.UPDATE, Kind.END), (Kind.END, Kind.UPDATE)]
+)
+async def test_what_follows_waits_though_the_address_has_an_older_message_already(
+    ledger: Ledger, earlier: Kind, following: Kind
+) -> None:
+    await ledger.recipients(1)
+    alert = await ledger.alert()
+    await ledger.dispatch(alert)
+    await ledger.expand()
+    await ledger.settle(await ledger.lease())
+    await ledger.store.write(stop, alert[0], ledger.clock(), kinds=PUBLIC)
+    await ledger.dispatch(alert, kind=earlier, references="x")
+    await ledger.expand()
+    (in_flight,) = await ledger.lease()
+    await ledger.store.write(stop, alert[0], ledger.clock(), kinds=PUBLIC)
+    await ledger.dispatch(alert, kind=following, references="x")
+    await ledger.expand()
+    assert await ledger.lease(by="b") == []
+    await ledger.settle([in_flight])
+    await ledger.expand()
+    assert len(await ledger.lease(by="b")) == 1
 
 
 async def test_an_end_waits_for_an_address_whose_alert_is_in_flight(ledger: Ledger) -> None:

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from sqlalchemy import Connection, update
@@ -80,6 +80,7 @@ class Order(RuleBasedStateMachine):
         self.versions = 0
         self.in_hand: list[tuple[str, Leased, int]] = []  # process, delivery, lost after
         self.heard: dict[int, list[int]] = defaultdict(list)  # address to ranks, as they came
+        self.refused: set[tuple[int, int]] = set()  # address and rank of what it would not take
         self.alerted: set[int] = set()  # addresses that have an appeal, or may have it
 
     @initialize(people=st.integers(1, 4))
@@ -104,8 +105,16 @@ class Order(RuleBasedStateMachine):
 
     # --- what officials do ----------------------------------------------------------------------
 
-    @rule()
-    def update_it(self) -> None:
+    @rule(act=st.sampled_from(("update", "end", "repeat")))
+    def act(self, act: str) -> None:
+        if act == "update":
+            self._update()
+        elif self.current is not None and act == "end":
+            self._end()
+        elif self.current is not None:
+            self._open(self.kinds[max(self.kinds)], occurrence=self.occurrence + 1)
+
+    def _update(self) -> None:
         """As activate does: whatever was public stops, a wrong end too."""
         self.write(stop, self.alert_id, self.clock(), kinds=PUBLIC)
         self.versions += 1
@@ -113,18 +122,10 @@ class Order(RuleBasedStateMachine):
         self.version_id = self.write(add_version, *given)
         self._open(Kind.UPDATE)
 
-    @precondition(lambda self: self.current is not None)
-    @rule()
-    def end_it(self) -> None:
+    def _end(self) -> None:
         self.write(stop, self.alert_id, self.clock(), kinds=REVOCABLE)
         self._open(Kind.END)
         self.current = None
-
-    @precondition(lambda self: self.current is not None)
-    @rule()
-    def rebroadcast(self) -> None:
-        self.occurrence += 1
-        self._open(self.kinds[max(self.kinds)], occurrence=self.occurrence)
 
     def _open(self, kind: Kind, *, occurrence: int = 0) -> None:
         alert = (self.alert_id, self.version_id)
@@ -138,11 +139,22 @@ class Order(RuleBasedStateMachine):
 
     # --- what alertd does -----------------------------------------------------------------------
 
-    @precondition(lambda self: self.read(pending))
     @rule(pick=st.integers(0, 9), chunk=st.integers(1, 3))
     def expand_some(self, pick: int, chunk: int) -> None:
-        todo = self.read(pending)
-        self.write(expand, todo[pick % len(todo)], now=self.clock(), chunk=chunk)
+        if todo := self.read(pending):
+            self.write(expand, todo[pick % len(todo)], now=self.clock(), chunk=chunk)
+
+    @rule(by=st.sampled_from(PROCESSES), limit=st.integers(1, 4))
+    def expand_all_and_lease(self, by: str, limit: int) -> None:
+        self._expand_all()
+        self.lease_some(by, limit)
+
+    def _expand_all(self) -> None:
+        """Add all that can be added; what waits for something in flight goes on waiting."""
+        for number in self.read(pending):
+            step = None
+            while step is None or not (step.done or step.waiting):
+                step = self.write(expand, number, now=self.clock(), chunk=3)
 
     @precondition(lambda self: self.read(to_sweep))
     @rule(pick=st.integers(0, 9))
@@ -165,10 +177,8 @@ class Order(RuleBasedStateMachine):
     @precondition(lambda self: self.in_hand)
     @rule(pick=st.integers(0, 9), outcome=ANSWERS)
     def answer(self, pick: int, outcome: Outcome) -> None:
-        by, row, lost_after = self.in_hand.pop(pick % len(self.in_hand))
+        by, row, _ = self.in_hand.pop(pick % len(self.in_hand))
         now = to_micros(self.clock())
-        if now > lost_after:  # it woke late: its lease is another's, it must not send
-            return
         tried = outcome.result is not Result.RETURNED
         standing = Standing(
             attempts=row.attempts + tried,
@@ -187,15 +197,18 @@ class Order(RuleBasedStateMachine):
         assert self.write(settle, [settled], node=by, now=now) == 1
         if outcome.result in MAYBE:
             self._hear(row)
+        elif outcome.result is Result.UNDELIVERABLE:
+            self.refused.add((row.address_id, self.rank[row.dispatch_id]))
 
     @precondition(lambda self: self.in_hand)
-    @rule()
-    def die(self) -> None:
-        """Every process dies with what it has in hand; nobody knows what was sent."""
-        self.clock.tick(seconds=LEASE.total_seconds() + 1)
-        self._reclaim()
+    @rule(pick=st.integers(0, 9), by=st.sampled_from(PROCESSES))
+    def no_answer_and_try_again(self, pick: int, by: str) -> None:
+        self.answer(pick, Outcome(Result.UNCERTAIN, Reason.TIMEOUT))
+        self.wait(2)
+        self.lease_some(by, 4)
 
     def _reclaim(self) -> None:
+        """Take back what dead processes had in hand; nobody knows what was sent."""
         now = to_micros(self.clock())
         self.write(reclaim, {"webhook": UncertainPolicy.RETRY}, node="c", now=now)
         for _, row, lost_after in self.in_hand:
@@ -210,18 +223,18 @@ class Order(RuleBasedStateMachine):
 
     # --- what others do -------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from((1, 20)))
-    def wait(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from((1, 2, LEASE.total_seconds() + 1)))
+    def wait(self, seconds: float) -> None:
+        """Let time pass; whoever holds a lease for too long is taken for dead."""
         self.clock.tick(seconds=seconds)
         self._reclaim()
 
-    @rule()
-    def somebody_comes(self) -> None:
-        self.run(self.ledger.recipients(1))
-
-    @rule(which=st.integers(1, 4))
-    def somebody_leaves_the_list(self, which: int) -> None:
-        self.write(_leave, which, self.clock())
+    @rule(which=st.integers(0, 4))
+    def somebody_comes_or_leaves(self, which: int) -> None:
+        if which:
+            self.write(_leave, which, self.clock())
+        else:
+            self.run(self.ledger.recipients(1))
 
     # --- and in the end -------------------------------------------------------------------------
 
@@ -235,21 +248,21 @@ class Order(RuleBasedStateMachine):
     def _let_it_run_out(self) -> None:
         """End it and let everything arrive: all who had an appeal hear of the end, last."""
         if self.current is not None:
-            self.end_it()
+            self._end()
         end = max(self.rank.values())
         for _ in range(60):
+            self._expand_all()  # with what is in hand still in hand
             while self.in_hand:
                 self.answer(0, Outcome(Result.DELIVERED))
-            for number in self.read(pending):
-                self.write(expand, number, now=self.clock(), chunk=3)
             self.clock.tick(minutes=5)
             self._reclaim()
             self.lease_some("a", 4)
             if not (self.in_hand or self.read(pending)):
                 break
         assert not self.in_hand
-        assert {who for who, ranks in self.heard.items() if end in ranks} == self.alerted
-        assert all(self.heard[who][-1] == end for who in self.alerted)
+        told = {who for who, ranks in self.heard.items() if end in ranks}
+        assert told | {who for who, rank in self.refused if rank == end} == self.alerted
+        assert all(self.heard[who][-1] == end for who in told)
 
 
 def _leave(conn: Connection, address_id: int, at: datetime) -> None:
@@ -262,5 +275,6 @@ TestOrder.settings = settings(
     max_examples=40,
     stateful_step_count=30,
     deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # to make it shorter takes minutes
     suppress_health_check=[HealthCheck.too_slow],
 )
