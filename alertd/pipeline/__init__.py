@@ -22,6 +22,7 @@ A version of an alert:
     warn             expire    active                        the same, officials warned
     expire           expire    submitted, returned, active   expired
     rebroadcast      rebroadcast  active                     the same, sent once more
+    note_gone        surfaces  ended, cancelled, expired     the same, something seen to be gone
 
 A delivery:
 
@@ -49,5 +50,5 @@ A CAP document:
     sign_due         signatures  public, not signed          the same, or an alarm
 
 Beside them: persons and recipients (who asks, who is told), record (the audit chain),
-render and contents (what a version says), notices (what officials are told).
+render, capcheck and contents (what a version says, held to the standard), notices (what officials are told).
 """
