@@ -50,5 +50,6 @@ A CAP document:
     sign_due         signatures  public, not signed          the same, or an alarm
 
 Beside them: persons and recipients (who asks, who is told), record (the audit chain),
-render, capcheck and contents (what a version says, held to the standard), notices (what officials are told).
+render, capcheck and contents (what a version says, held to the standard), notices (what
+officials are told).
 """
