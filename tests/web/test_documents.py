@@ -1,4 +1,4 @@
-"""How public documents travel, and that none names a child once its alert has ended."""
+"""How public documents travel."""
 
 from __future__ import annotations
 
@@ -6,14 +6,8 @@ import re
 from typing import Any
 
 from aiohttp.test_utils import TestClient
-from structlog.testing import capture_logs
-
-from alertd.publishing.press import FEEDS
-from tests.web.conftest import NAMES, Deliver
-from tests.web.test_problems import problem
 
 Client = TestClient[Any, Any]
-FORMATS = sorted(FEEDS)
 
 
 async def test_every_document_travels_well(public: Client, live: Any) -> None:
@@ -55,40 +49,3 @@ async def test_gzip_goes_to_whoever_takes_it(public: Client) -> None:
     for offer, packed in takes.items():
         answer = await public.get("/feeds/rss.xml", headers={"Accept-Encoding": offer})
         assert ("Content-Encoding" in answer.headers) is packed, offer
-
-
-async def test_after_the_end_no_public_address_and_no_log_line_names_the_child(
-    public: Client, live: Any, amend: Any, end: Any, deliver: Deliver
-) -> None:
-    alert_id = await live()
-    await amend(alert_id, circumstances="Fictional example: Μαρία was seen at the harbour.")
-    addresses = [
-        f"/feeds{side}{place}/{file}"
-        for side in ("", "/exercise")
-        for place in ("", "/el", "/en", "/el/GR", "/en/GR-I")
-        for file in FORMATS
-    ]
-    addresses += [f"{page}{place}" for page in ("/banner", "/newsroom") for place in ("", "/en")]
-    addresses += ["/", "/el", "/en", "/state.json", f"/a/{alert_id}", f"/a/{alert_id}/el"]
-    addresses += [f"/a/{alert_id}/en", *(f"/cap/example.{alert_id}.{n}.xml" for n in (1, 2))]
-    addresses += [f"/cap/example.{alert_id}.2.end.xml"]
-
-    async def named() -> list[str]:
-        found = []
-        for address in addresses:
-            answer = await public.get(address)
-            text = str(answer.headers) + await answer.text()
-            found += [address] * any(name in text for name in NAMES)
-        return found
-
-    assert len(await named()) == 4 * 5 + 2 + 3 + 3 + 2
-    with capture_logs() as lines:
-        await end(alert_id)
-        assert await named() == []
-        await deliver()
-        assert await named() == []
-    assert lines
-    assert not [name for name in NAMES if name in repr(lines)]
-    for number in (1, 2):
-        await problem(await public.get(f"/cap/example.{alert_id}.{number}.xml"), 410)
-    assert (await public.get(f"/cap/example.{alert_id}.2.end.xml")).status == 200

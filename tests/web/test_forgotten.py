@@ -28,41 +28,14 @@ from alertd.vault import SealBroken
 from tests.audit.conftest import checkpoint
 from tests.conftest import FakeClock
 from tests.factories import child_facts
-from tests.web.conftest import Activate, Deliver, Person, Submit
-from tests.web.test_photos import address, end, upload
+from tests.web.conftest import NAMES, Deliver, Live, Person
+from tests.web.test_photos import address
 from tests.web.traces import PLACES, Traces, public_addresses
 
 Client = TestClient[Any, Any]
 FREE = "Fictional example: Μαρία was seen at the harbour."
-WORDS = ("Παραδειγματίδου", "Μαρία", "red jacket", "XXX-0000", "seen at the harbour")
+WORDS = (*NAMES, "seen at the harbour")
 DAYS = {f"{what}_days": 1 for what in What if what is not What.ALERT}
-
-
-@pytest.fixture
-async def digest(people: dict[str, Person]) -> str:
-    return await upload(people["submitter"])
-
-
-@pytest.fixture
-async def alert_id(
-    people: dict[str, Person],
-    submit: Submit,
-    activate: Activate,
-    deliver: Deliver,
-    facts: Any,
-    digest: str,
-) -> str:
-    """A real alert with a photo, live in its second version."""
-    told = {"status": "actual", "children": [child_facts(photo=digest)]}
-    alert_id = await submit(**told)
-    await activate(alert_id)
-    await deliver()
-    amended = facts(**told, circumstances=FREE)
-    answer = await people["submitter"].post(f"/api/v1/alerts/{alert_id}/updates", amended)
-    assert answer.status == 201, await answer.json()
-    await activate(alert_id)
-    await deliver()
-    return alert_id
 
 
 @dataclass
@@ -86,14 +59,28 @@ class Scene:
 
 
 @pytest.fixture
+async def told(photo: Any) -> dict[str, Any]:
+    """What both versions say of the child, photo included."""
+    return {"children": [child_facts(photo=await photo())]}
+
+
+@pytest.fixture
+async def alert_id(live: Live, amend: Any, told: dict[str, Any]) -> str:
+    """A real alert, live in its second version."""
+    alert_id = await live(**told)
+    await amend(alert_id, **told, circumstances=FREE)
+    return alert_id
+
+
+@pytest.fixture
 async def scene(
-    people: dict[str, Person], public: Client, tools: Tools, alert_id: str, digest: str
+    people: dict[str, Person], public: Client, tools: Tools, alert_id: str, end: Any
 ) -> Scene:
     linked = await address(people, alert_id)
     paths = [f"{linked.rpartition('/')[0]}/{size}.jpg" for size in SIZES]
     photos = {path: await (await public.get(path)).read() for path in paths}
-    traces = Traces((*WORDS, digest), photos.values())
-    return Scene(public, tools, alert_id, photos, traces, partial(end, people["police"], alert_id))
+    traces = Traces(WORDS, photos.values())
+    return Scene(public, tools, alert_id, photos, traces, partial(end, alert_id))
 
 
 async def later_messages(tools: Tools, alert_id: str) -> list[bytes]:

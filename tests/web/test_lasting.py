@@ -18,7 +18,6 @@ from alertd.watch.statistics import SMALL, count_alerts
 from tests.conftest import FakeClock
 from tests.web.conftest import Activate, Deliver, Person, Submit, both_databases
 from tests.web.test_forgotten import settle
-from tests.web.test_photos import end
 from tests.web.test_problems import named, problem
 
 STATISTICS = "/api/v1/statistics"
@@ -26,12 +25,7 @@ STATISTICS = "/api/v1/statistics"
 
 @pytest.fixture
 def over(
-    people: dict[str, Person],
-    submit: Submit,
-    activate: Activate,
-    deliver: Deliver,
-    clock: FakeClock,
-    tools: Tools,
+    submit: Submit, activate: Activate, deliver: Deliver, end: Any, clock: FakeClock, tools: Tools
 ) -> Callable[..., Any]:
     """Let an alert go its whole way; gives its id."""
 
@@ -42,7 +36,7 @@ def over(
         clock.tick(seconds=30)
         await deliver()
         clock.tick(hours=2)
-        await end(people["police"], alert_id)
+        await end(alert_id)
         await deliver()
         await tools.store.write(settle, clock())
         return alert_id
