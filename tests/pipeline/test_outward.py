@@ -293,3 +293,14 @@ def test_a_webhook_lets_typed_facts_out_by_the_same_list(renderer: Renderer) -> 
     assert data["vehicle"]["plate"] == "XYX-4711"
     assert data["last_seen"] == {}
     assert "circumstances" not in data
+
+
+def test_a_channel_sees_no_point_on_a_map_that_its_list_leaves_out() -> None:
+    renderer = make_renderer()
+    rendered(renderer)
+    shapes = {
+        name: vars(renderer.channels[name])["contexts"][0]["shape"]
+        for name in ("sms", "webhook", "feed")
+    }
+    assert "last_seen" not in shapes["sms"]
+    assert shapes["webhook"]["last_seen"] == shapes["feed"]["last_seen"] == [37.12345, 23.7]

@@ -28,6 +28,7 @@ from alertd.store.schema import (
     addresses,
     deliveries,
     dispatches,
+    documents,
     fingerprints,
     renditions,
 )
@@ -116,6 +117,24 @@ async def test_what_is_purged_is_gone_from_facts_and_messages_and_the_rest_stays
     assert {each for each, word in TOLD.items() if word not in facts} == {what} & set(TOLD)
     assert bool(await said(office, over, "alert")) is (what not in SPOKEN)
     assert "search is over" in await said(office, over, "end")
+
+
+@pytest.mark.parametrize("what", FACTS)
+async def test_a_signed_document_that_tells_of_it_is_emptied_and_the_ends_stays(
+    office: Office, over: str, what: What
+) -> None:
+    key = await key_now(office, over)
+    sent = {row.kind: row.id for row in await office.dispatches(over, "alert", "end")}
+    rows = [
+        {"dispatch_id": sent[kind], "body": key.seal(kind.encode()), "certificate": "", "at": NOW}
+        for kind in ("alert", "end")
+    ]
+    await office.tools.store.write(lambda conn: conn.execute(insert(documents), rows))
+    await thinned(office, over, what)
+    kept = await office.rows(select(documents.c.body).order_by(documents.c.dispatch_id))
+    key = await key_now(office, over)
+    opened = [row.body and key.open(row.body) for row in kept]
+    assert opened == [None if what in SPOKEN else b"alert", b"end"]
 
 
 async def test_of_a_child_age_sex_area_and_times_stay(office: Office, over: str) -> None:
