@@ -79,13 +79,29 @@ class Catalogue:
         return Locale.parse(self.language, sep="-")
 
 
+class Memory(BytecodeCache):
+    """Lets the second language, or install, of a process use what the first has compiled."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._code:
+            bucket.bytecode_from_string(self._code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = Memory()
+
+
 class Templates:
     """Every template and catalogue, read and compiled once; a faulty one is a ConfigError."""
 
     def __init__(self, own: Path | None = None, *, greek_sms: GreekSms = "gsm7") -> None:
         self._roots = [*([own] if own else []), home("templates")]
         self._greek_sms = greek_sms
-        self._bytecode = _Memory()
         self._catalogues: dict[str, Catalogue] = {}
         self._environments: dict[str, ImmutableSandboxedEnvironment] = {}
         self.languages = self._find_languages()
@@ -131,7 +147,7 @@ class Templates:
                 lstrip_blocks=True,
                 auto_reload=False,
                 cache_size=-1,
-                bytecode_cache=self._bytecode,
+                bytecode_cache=_COMPILED,
                 extensions=["jinja2.ext.i18n"],
             )
             words = self.catalogue(language).gettext
@@ -180,20 +196,6 @@ class Templates:
         for first, second in pairwise(chain):
             first.add_fallback(second)
         return chain[0] if chain else NullTranslations()
-
-
-class _Memory(BytecodeCache):
-    """Lets the second language use what the first has compiled."""
-
-    def __init__(self) -> None:
-        self._code: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._code:
-            bucket.bytecode_from_string(self._code[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._code[bucket.key] = bucket.bytecode_to_string()
 
 
 def csp_digest(style: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -26,7 +26,7 @@ from markupsafe import Markup
 
 from alertd.core.language import best_language
 from alertd.resources import home
-from alertd.templating import SOURCE_LANGUAGE, Gettext
+from alertd.templating import SOURCE_LANGUAGE, Gettext, Memory
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name
@@ -35,6 +35,7 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name
 
 
 STATIC = Path(__file__).parent / "static"
+_COMPILED = Memory()
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Rendering:
         self._root = home("templates")
         self.static = _Static(STATIC)
         self.languages = self._find_languages()
-        self._words = {tag: Words(tag, self._catalogue(tag), zone) for tag in self.languages}
+        self._words = {tag: Words(tag, _catalogue(tag), zone) for tag in self.languages}
         self._environments = {tag: self._environment(tag) for tag in self.languages}
 
     def words(self, language: str, zone: ZoneInfo | None = None) -> Words:
@@ -124,6 +125,7 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            bytecode_cache=_COMPILED,
             extensions=["jinja2.ext.i18n", "jinja2.ext.do", "jinja2.ext.loopcontrols"],
         )
         words = self._words[language]
@@ -153,21 +155,23 @@ class Rendering:
         found = sorted(file.parent.parent.name for file in files)
         return (*found, SOURCE_LANGUAGE)  # the authority's own first
 
-    def _catalogue(self, language: str) -> Gettext:
-        files = sorted(self._root.glob(f"locale/{language}/LC_MESSAGES/console*.po"))
-        if not files:
-            return NullTranslations()
-        whole = Catalog(locale=language)
-        for file in files:
-            with file.open("rb") as source:
-                part = read_po(source, locale=language, abort_invalid=True)
-            for message in part:
-                if message.id:
-                    whole[message.id] = message
-        compiled = BytesIO()
-        write_mo(compiled, whole)
-        compiled.seek(0)
-        return GNUTranslations(compiled)
+
+@cache
+def _catalogue(language: str) -> Gettext:
+    files = sorted(home("templates").glob(f"locale/{language}/LC_MESSAGES/console*.po"))
+    if not files:
+        return NullTranslations()
+    whole = Catalog(locale=language)
+    for file in files:
+        with file.open("rb") as source:
+            part = read_po(source, locale=language, abort_invalid=True)
+        for message in part:
+            if message.id:
+                whole[message.id] = message
+    compiled = BytesIO()
+    write_mo(compiled, whole)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
 
 
 class _Static:

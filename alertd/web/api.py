@@ -1,10 +1,13 @@
 """The API's listener: routes, documentation, health."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
+from typing import Any
 
 from aiohttp import web
 
@@ -51,14 +54,17 @@ def routes(rulebook: Rulebook) -> list[AnyRoute]:
 
 
 def _add_documentation(app: web.Application, table: Sequence[AnyRoute]) -> None:
-    described = document(table, version=_version())
-    body = json.dumps(described, ensure_ascii=False).encode()
-    shown = docs_page(described, catalogue())
+    @cache
+    def described() -> dict[str, Any]:
+        """Describe the routes once somebody asks: it took longer than the rest of a start."""
+        return document(table, version=_version())
 
     async def openapi(_request: web.Request) -> web.Response:
-        return web.Response(body=body, content_type="application/json")
+        text = json.dumps(await asyncio.to_thread(described), ensure_ascii=False)
+        return web.Response(text=text, content_type="application/json")
 
     async def docs(_request: web.Request) -> web.Response:
+        shown = docs_page(await asyncio.to_thread(described), catalogue())
         return web.Response(body=shown.body, headers=shown.headers)
 
     app.router.add_get("/api/v1/openapi.json", openapi)
