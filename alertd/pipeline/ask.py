@@ -12,9 +12,11 @@ from sqlalchemy import Connection, exists, select
 
 from alertd.core.approval import open_roles
 from alertd.core.lifecycle import VersionState
+from alertd.core.regions import Atlas
 from alertd.core.rendition import Kind
 from alertd.core.ruleset import RuleSet
 from alertd.pipeline.dispatch import Dispatch, open_direct
+from alertd.pipeline.jurisdiction import outside
 from alertd.pipeline.people import Addressee, able
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.versions import Version, read_all, select_versions, standing, take
@@ -40,10 +42,11 @@ REMINDER = Step(1, ":reminder")
 DEPUTIES = Step(2, ":deputy", deputies=True)
 
 
-def ask(conn: Connection, version: Version, step: Step, at: datetime) -> list[Entry]:
+def ask(conn: Connection, version: Version, step: Step, atlas: Atlas, at: datetime) -> list[Entry]:
     """Ask whoever can fill a role that is still open; gives the audit entries to record."""
     approved = standing(conn, version)
     excluded = {version.created_by} | {approval.person_id for approval in approved}
+    excluded |= outside(conn, version.programme, version.regions, atlas)
     entries = []
     for role in open_roles(version.rules, version.kind, approved):
         if _asked(conn, version, role.name, step):
@@ -67,7 +70,7 @@ async def remind(tools: Tools) -> int:
     asked = 0
     for version in waiting:
         if _due(version, now):
-            asked += await tools.store.write(_remind, version.alert_id, now)
+            asked += await tools.store.write(_remind, version.alert_id, tools.atlas, now)
     return asked
 
 
@@ -89,9 +92,11 @@ def _delays(rules: RuleSet) -> Sequence[tuple[Step, timedelta]]:
     return ((REMINDER, rules.remind_after), (DEPUTIES, rules.deputy_after))
 
 
-def _remind(conn: Connection, alert_id: str, now: datetime) -> int:
+def _remind(conn: Connection, alert_id: str, atlas: Atlas, now: datetime) -> int:
     version = take(conn, alert_id)
-    entries = [entry for step in _due(version, now) for entry in ask(conn, version, step, now)]
+    entries = [
+        entry for step in _due(version, now) for entry in ask(conn, version, step, atlas, now)
+    ]
     for entry in entries:
         record(conn, entry, at=now)
     return len(entries)

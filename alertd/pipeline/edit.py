@@ -128,7 +128,7 @@ def _refuse_another_alert(seen: Version, alert: ChildAlert) -> None:
 
 async def _write(tools: Tools, change: Change) -> Submitted:
     digest = tools.rulebook.digest(change.rules)
-    done = await tools.store.write(_apply, change, digest, tools.install)
+    done = await tools.store.write(_apply, change, digest, tools)
     log.info(
         _ACTIONS[change.by],
         alert_id=done.alert_id,
@@ -142,7 +142,7 @@ async def _write(tools: Tools, change: Change) -> Submitted:
 _ACTIONS = {Move.EDIT: "alert.edited", Move.SUBMIT: "alert.submitted"}
 
 
-def _apply(conn: Connection, change: Change, rules_digest: str, install: str) -> Submitted:
+def _apply(conn: Connection, change: Change, rules_digest: str, tools: Tools) -> Submitted:
     take_turn(conn, Turn.SUBMISSION)
     take_unchanged(conn, change.seen)
     at = change.at
@@ -154,7 +154,7 @@ def _apply(conn: Connection, change: Change, rules_digest: str, install: str) ->
         advance(conn, version, change.by, revision=version.revision + 1)
     else:
         contents.refuse_duplicate(conn, version, change.alert, change.content, at=change.at)
-        asked = open_for_approval(conn, version, change.by, install=install, at=change.at)
+        asked = open_for_approval(conn, version, change.by, tools=tools, at=change.at)
     entry = Entry(
         change.actor.label,
         _ACTIONS[change.by],

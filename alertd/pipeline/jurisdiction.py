@@ -7,11 +7,12 @@ or ended. Roles are judged besides, by the tables of the API and of the console.
 from collections.abc import Callable, Collection
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, union
 
 from alertd.core.alert import ChildAlert
 from alertd.core.errors import InvalidAlert, NotAllowed, Problem
 from alertd.core.jurisdiction import Jurisdiction
+from alertd.core.regions import Atlas
 from alertd.store.accounts import person_programmes, person_regions
 from alertd.store.schema import alerts, versions
 from alertd.tools import Actor, Tools
@@ -71,6 +72,18 @@ def require_area(tools: Tools, actor: Actor, alert: ChildAlert) -> None:
             problems.append(Problem("area.regions", f"reach beyond yours; choose within: {own}"))
     if problems:
         raise InvalidAlert(problems)
+
+
+def outside(
+    conn: Connection, programme: str, reached: Collection[str], atlas: Atlas
+) -> frozenset[int]:
+    """Give the persons who cannot decide on what reaches there: they need not be asked."""
+    placed = union(select(person_regions.c.person_id), select(person_programmes.c.person_id))
+    return frozenset(
+        number
+        for number in conn.scalars(placed).all()
+        if not of_person(conn, number).covers(programme, reached, atlas)
+    )
 
 
 def _place(conn: Connection, alert_id: str) -> tuple[str, set[str]] | None:

@@ -109,7 +109,7 @@ async def submit(
             at=now,
             origin=origin,
         )
-        done = await tools.store.write(_keep, intake, tools.install, claim)
+        done = await tools.store.write(_keep, intake, tools, claim)
     if done.alert_id != alert_id:  # the same request came twice at the same moment
         await tools.vault.destroy(key.id)
     log.info("alert.submitted", alert_id=done.alert_id, state=done.state, person=actor.person_id)
@@ -117,7 +117,7 @@ async def submit(
 
 
 def open_for_approval(
-    conn: Connection, version: Version, by: Move, *, install: str, at: datetime
+    conn: Connection, version: Version, by: Move, *, tools: Tools, at: datetime
 ) -> list[Entry]:
     """Put a version before its approvers, at its next revision; gives the entries to record."""
     advance(
@@ -126,9 +126,9 @@ def open_for_approval(
         by,
         revision=version.revision + 1,
         submitted_at=at,
-        identifier=contents.identifier(install, version.alert_id, version.number),
+        identifier=contents.identifier(tools.install, version.alert_id, version.number),
     )
-    return ask(conn, latest(conn, version.alert_id), FIRST, at)
+    return ask(conn, latest(conn, version.alert_id), FIRST, tools.atlas, at)
 
 
 def insert_version(
@@ -153,7 +153,7 @@ def insert_version(
     return version_id
 
 
-def _keep(conn: Connection, intake: Intake, install: str, claim: Claim | None) -> Submitted:
+def _keep(conn: Connection, intake: Intake, tools: Tools, claim: Claim | None) -> Submitted:
     take_turn(conn, Turn.SUBMISSION)
     if claim and (known := _claimed(conn, claim)):
         return known
@@ -163,7 +163,7 @@ def _keep(conn: Connection, intake: Intake, install: str, claim: Claim | None) -
     entries = []
     if not intake.draft:
         contents.refuse_duplicate(conn, version, intake.alert, intake.content, at=intake.at)
-        entries = open_for_approval(conn, version, Move.SUBMIT, install=install, at=intake.at)
+        entries = open_for_approval(conn, version, Move.SUBMIT, tools=tools, at=intake.at)
     action = "alert.drafted" if intake.draft else "alert.submitted"
     record(conn, _entry(action, intake), at=intake.at, key=intake.key)
     for entry in entries:

@@ -74,7 +74,7 @@ async def update(tools: Tools, actor: Actor, alert_id: str, alert: ChildAlert) -
         actor=actor,
         at=now,
     )
-    done = await tools.store.write(_keep, successor, tools.install)
+    done = await tools.store.write(_keep, successor, tools)
     log.info("alert.update_submitted", alert_id=alert_id, person=actor.person_id)
     return done
 
@@ -92,7 +92,7 @@ async def extend(tools: Tools, actor: Actor, alert_id: str, *, expires_at: datet
     return await update(tools, actor, alert_id, said.model_copy(update={"expires_at": expires_at}))
 
 
-def _keep(conn: Connection, successor: Successor, install: str) -> Submitted:
+def _keep(conn: Connection, successor: Successor, tools: Tools) -> Submitted:
     take_turn(conn, Turn.SUBMISSION)
     seen = take_unchanged(conn, successor.seen)
     insert_version(
@@ -107,7 +107,7 @@ def _keep(conn: Connection, successor: Successor, install: str) -> Submitted:
     )
     version = latest(conn, seen.alert_id)
     contents.refuse_duplicate(conn, version, successor.alert, successor.content, at=successor.at)
-    asked = open_for_approval(conn, version, Move.SUBMIT, install=install, at=successor.at)
+    asked = open_for_approval(conn, version, Move.SUBMIT, tools=tools, at=successor.at)
     entry = Entry(
         successor.actor.label,
         "alert.update_submitted",

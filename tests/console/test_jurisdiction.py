@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from alertd.console.app import PAGES
 from alertd.console.permissions import permitted
@@ -16,7 +17,8 @@ from alertd.core.regions import Atlas
 from alertd.pipeline import persons
 from alertd.pipeline.jurisdiction import require_area
 from alertd.store.accounts import person_programmes, person_regions
-from alertd.tools import Actor, Tools
+from alertd.store.schema import audit
+from alertd.tools import CONSOLE, Actor, Tools
 from alertd.web.api import routes
 from tests.console.conftest import STAFF, SignIn
 from tests.console.test_pages import STREAMS
@@ -136,6 +138,28 @@ async def test_of_an_alert_that_reaches_beyond_no_button_is_shown(
     await place(tools, police.person_id, [ATTICA])
     assert f"/alerts/{wide}/approve" not in await police.read(f"/alerts/{wide}")
     assert (await police.get(f"/alerts/{wide}/approve/police")).status == 403
+
+
+async def test_nobody_is_asked_who_could_not_decide(tools: Tools, submit: Submit) -> None:
+    numbers = {}
+    for region in (ATTICA, CRETE):
+        official = persons.NewPerson(
+            name=f"Example {region}",
+            language="en",
+            roles={"police": False},
+            addresses=[("email", f"{region.lower()}@example.org")],
+        )
+        numbers[region] = await persons.create(tools, CONSOLE, official)
+        await place(tools, numbers[region], [region])
+    await submit()
+    query = select(audit.c.body).where(audit.c.action == "approval.asked")
+    said = [json.loads(body)["data"] for body in await tools.store.read(rows_of, query)]
+    (asked,) = [each["persons"] for each in said if each["role"] == "police"]
+    assert asked == [numbers[ATTICA]]
+
+
+def rows_of(conn: Connection, query: Any) -> list[str]:
+    return list(conn.scalars(query))
 
 
 async def test_nobody_alerts_where_they_do_not_act(
