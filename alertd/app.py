@@ -119,6 +119,7 @@ class App:
                     templates=Templates(settings.templates_dir),
                 ),
                 channels=channels,
+                uncertain=plugins.uncertain_policies(channels, settings.dispatch.uncertain),
                 clock=clock,
                 public_url=settings.public_url,
                 console_url=settings.console_url,

@@ -27,6 +27,7 @@ __all__ = [
     "Priced",
     "Recalls",
     "Receipt",
+    "Reconciles",
     "Report",
     "Slot",
     "Tested",
@@ -181,6 +182,18 @@ class Priced(Protocol):
 
     @property
     def price(self) -> Price | None: ...
+
+
+@runtime_checkable
+class Reconciles(Protocol):
+    """A channel whose provider can be asked what it took."""
+
+    async def find(self, message: Message) -> Receipt | None:
+        """Tell what the provider holds of an earlier attempt; None when it never took one.
+
+        What it took and could not deliver counts as never taken. Raises a SendError.
+        """
+        ...
 
 
 @runtime_checkable

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from alertd.channel import Channel, Environment
+from alertd.channel import Channel, Environment, Reconciles
+from alertd.core.delivery import UncertainPolicy
 from alertd.core.errors import ConfigError
 
 GROUP = "alertd.channels"
@@ -67,6 +68,32 @@ def load(settings: Mapping[str, Mapping[str, Any]], environment: Environment) ->
     if problems:
         raise ConfigError("\n".join(problems))
     return channels
+
+
+def uncertain_policies(
+    channels: Mapping[str, Channel], chosen: Mapping[str, str]
+) -> dict[str, UncertainPolicy]:
+    """Give what each channel does about a message of which nobody knows whether it arrived.
+
+    Raises ConfigError when a policy is chosen that a channel cannot follow.
+    """
+    problems = []
+    for name, policy in chosen.items():
+        key = f"dispatch.uncertain.{name}"
+        if name not in channels:
+            problems.append(f"{key}: no such channel is in use; there are: {', '.join(channels)}")
+        elif policy == UncertainPolicy.RECONCILE and not isinstance(channels[name], Reconciles):
+            problems.append(f"{key}: {name} has nobody to ask; choose resend or hold")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return {
+        name: UncertainPolicy(chosen[name]) if name in chosen else _by_nature(channel)
+        for name, channel in channels.items()
+    }
+
+
+def _by_nature(channel: Channel) -> UncertainPolicy:
+    return UncertainPolicy.RETRY if channel.idempotent else UncertainPolicy.RESEND
 
 
 def _problems(name: str, error: ValidationError) -> list[str]:

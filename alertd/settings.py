@@ -229,6 +229,12 @@ class Dispatch(Section):
     end_deadline_h: int = Field(
         ge=1, description="Hours during which ends and corrections are tried."
     )
+    uncertain: dict[str, Literal["resend", "reconcile", "hold"]] = Field(
+        description="What a channel does when nobody knows whether a message arrived: resend it "
+        "once, marked as a repeat; reconcile, which asks the provider first (sms can); or hold it "
+        "for an operator, with an alarm. A channel that is not named resends; one whose receivers "
+        "drop repeats (webhook) does so until it is sure."
+    )
 
 
 class Watch(Section):

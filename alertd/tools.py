@@ -8,6 +8,7 @@ from datetime import timedelta
 from alertd.capsign import NOBODY, CapSigner, Senders
 from alertd.channel import Channel
 from alertd.clock import Clock
+from alertd.core.delivery import UncertainPolicy
 from alertd.core.errors import NotAllowed
 from alertd.core.jurisdiction import Jurisdiction
 from alertd.core.regions import Atlas
@@ -34,6 +35,7 @@ class Tools:
     atlas: Atlas
     renderer: Renderer
     channels: Mapping[str, Channel]
+    uncertain: Mapping[str, UncertainPolicy]  # by channel
     clock: Clock
     public_url: str  # no trailing slash
     console_url: str  # where officials reach the API's listener; no trailing slash

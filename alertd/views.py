@@ -20,6 +20,7 @@ from alertd.masking import mask
 from alertd.pipeline import versions as stages
 from alertd.pipeline.jurisdiction import Sight
 from alertd.pipeline.pseudonyms import mask_reached
+from alertd.pipeline.requeue import STANDING
 from alertd.shapes import (
     AlertSummary,
     AlertView,
@@ -248,12 +249,12 @@ def delivery_of(conn: Connection, alert_id: str, delivery_id: int) -> None:
 def dead_letters(
     conn: Connection, *, before: tuple[int, ...] | None, limit: int
 ) -> Page[DeadLetter]:
-    """Give what will not be tried again, newest first."""
+    """Give what will not be tried again by itself, newest first."""
     query = (
         _select_deliveries()
         .add_columns(alerts.c.id.label("alert_id"), alerts.c.case_reference)
         .join(alerts, alerts.c.id == dispatches.c.alert_id)
-        .where(deliveries.c.state == State.DEAD)
+        .where(deliveries.c.state.in_(STANDING))
         .order_by(deliveries.c.id.desc())
     )
     if before is not None:

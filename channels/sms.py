@@ -3,8 +3,9 @@
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
-from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
@@ -34,6 +35,8 @@ from alertd.courier import Courier
 from alertd.exchange import retry_after
 
 LONGEST_VALIDITY_S = 36_000  # Twilio's own bound, and what it takes when told nothing
+ASKED = 50  # messages to one number, the newest, among which a lost one is looked for
+SKEW = timedelta(minutes=5)  # by which Twilio's clock may be behind ours
 
 _NUMBER = re.compile(r"\+[0-9][0-9 ()./-]{2,30}")
 
@@ -167,16 +170,26 @@ class SmsChannel:
             raise Uncertain(Reason.BAD_ANSWER)
         return Receipt("sent", provider_ref=created.sid)
 
+    async def find(self, message: Message) -> Receipt | None:
+        """Look for the same words to the same number since the dispatch began.
+
+        Twilio keeps no reference of ours that could be searched. Words that it has altered are
+        not found again: then the message goes out twice, rather than not at all.
+        """
+        body = fill(message.prepared.parts, _slots(message)).decode().strip()
+        since = message.sent_at - SKEW
+        with _understood(message.now):
+            page = await self._client.messages.page_async(to=message.address, page_size=ASKED)
+            for each in page:  # the newest first
+                state = _STATES.get(str(each.status), "failed")
+                if state != "failed" and each.date_created >= since and each.body.strip() == body:
+                    return Receipt(state, provider_ref=each.sid, detail="found")
+        return None
+
     async def test_link(self, now: datetime) -> str | None:
         """Fetch our account: credentials hold, Twilio answers, and it is not suspended."""
-        try:
+        with _understood(now):
             account = await self._client.api.accounts(self.settings.account_sid).fetch_async()
-        except TooManyRequests as error:
-            raise Throttled(retry_after(error.retry_after, now), "429") from None
-        except (TwilioRestException, TwilioServiceException) as error:
-            raise refusal(error.status, _number(error.code)) from None
-        except (ValueError, TypeError, AttributeError):
-            raise Uncertain(Reason.BAD_ANSWER) from None
         if account.status != "active":
             raise ChannelDown(Reason.CREDENTIALS, str(account.status)[:40])
         return "200"
@@ -224,6 +237,21 @@ class SmsChannel:
         await self._courier.__aexit__(kind, error, trace)
 
 
+@contextmanager
+def _understood(now: datetime) -> Iterator[None]:
+    """Raise what Twilio's refusal of a question means."""
+    try:
+        yield
+    except TooManyRequests as error:
+        raise Throttled(retry_after(error.retry_after, now), "429") from None
+    except (TwilioRestException, TwilioServiceException) as error:
+        raise refusal(error.status, _number(error.code)) from None
+    except TwilioException as error:  # of a page, with the answer as its second argument
+        raise refusal(error.args[1].status_code, 0) from None
+    except (ValueError, TypeError, AttributeError, IndexError):  # not what was asked for
+        raise Uncertain(Reason.BAD_ANSWER) from None
+
+
 def _client(settings: SmsSettings, courier: Courier) -> Any:
     client = Client(
         account_sid=settings.account_sid,
@@ -245,8 +273,10 @@ class Http(AsyncHttpClient):  # type: ignore[misc]
         self._courier = courier
 
     async def request(self, method: str, uri: str, **options: Any) -> Response:
-        if method not in {"GET", "POST"} or options["params"]:
+        if method not in {"GET", "POST"}:
             raise NotImplementedError(method)
+        if options["params"]:
+            uri = f"{uri}?{urlencode(options['params'])}"
         lines = [f"{name}: {value}" for name, value in options["headers"].items()]
         if method == "GET":
             answer = await self._courier.get(uri, lines)

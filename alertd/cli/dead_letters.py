@@ -1,4 +1,4 @@
-"""`dead-letters`: deliveries that will not be tried again, and another chance for them."""
+"""`dead-letters`: deliveries that are not tried again by themselves, and another chance for them."""
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -86,7 +86,17 @@ async def _requeue(api: Api, ids: Iterable[int]) -> None:
 
 def _table(letters: Iterable[DeadLetter]) -> Table:
     shown = Table()
-    for name in ("id", "alert", "case", "kind", "channel", "address", "attempts", "reason"):
+    for name in (
+        "id",
+        "alert",
+        "case",
+        "kind",
+        "channel",
+        "address",
+        "attempts",
+        "state",
+        "reason",
+    ):
         shown.add_column(name)
     for each in letters:
         shown.add_row(
@@ -97,6 +107,7 @@ def _table(letters: Iterable[DeadLetter]) -> Table:
             each.channel,
             each.address,
             str(each.attempts),
+            each.state,
             each.reason or "",
         )
     return shown

@@ -174,7 +174,7 @@ def _problems(settings: Settings, *, channels: bool) -> Iterator[str]:
     ]
     if channels:  # else each of their problems has been named with its line
         environment = Environment(public_url=settings.public_url, sender_domain="localhost")
-        looks.append(lambda: plugins.load(settings.channels, environment))
+        looks.append(lambda: _load_channels(settings, environment))
     looks += [
         partial(load_or_create_secret, path, SECRET_SIZE, create=False)
         for path in (settings.keys.master_key_file, settings.anchors.key_file)
@@ -187,6 +187,11 @@ def _problems(settings: Settings, *, channels: bool) -> Iterator[str]:
             yield from str(error).splitlines()
     yield from _tls_problems(settings)
     yield from _cap_problems(settings)
+
+
+def _load_channels(settings: Settings, environment: Environment) -> None:
+    loaded = plugins.load(settings.channels, environment)
+    plugins.uncertain_policies(loaded, settings.dispatch.uncertain)
 
 
 def _tls_problems(settings: Settings) -> Iterator[str]:

@@ -72,6 +72,7 @@ class UncertainPolicy(StrEnum):
 
     RETRY = "retry"  # the receiver drops repeats by the delivery's id: no harm in another try
     RESEND = "resend"  # once, marked as a repeat: a child alert twice is better than none
+    RECONCILE = "reconcile"  # ask the provider first, and send again what it never took
     HOLD = "hold"  # wait for the provider's report or an operator
 
 
@@ -121,7 +122,10 @@ def _uncertain(outcome: Outcome, standing: Standing, policy: UncertainPolicy) ->
         return _again(outcome, standing)
     # Whoever held a lost lease may never have begun to send: nobody is to be missed.
     first = outcome.reason is Reason.LEASE_EXPIRED or not standing.repeat
-    next_at = standing.now + PATIENCE
-    if policy is UncertainPolicy.RESEND and first and next_at < standing.deadline_at:
-        return Next(State.QUEUED, next_at, outcome.reason)
+    pause = PATIENCE
+    if policy is UncertainPolicy.RECONCILE:
+        pause = max(PATIENCE, delay(max(standing.attempts, 1), standing.jitter))
+    goes_on = policy is UncertainPolicy.RECONCILE or (policy is UncertainPolicy.RESEND and first)
+    if goes_on and standing.now + pause < standing.deadline_at:
+        return Next(State.QUEUED, standing.now + pause, outcome.reason)
     return Next(State.UNCERTAIN, standing.deadline_at, outcome.reason)

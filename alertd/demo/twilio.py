@@ -45,6 +45,7 @@ class Sms:
     validity_s: int
     callback: str
     status: str = "queued"
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Script:
     endings: dict[str, Ending] = field(default_factory=dict)
     ending: Ending = field(default_factory=Ending)  # of every other number
     account_status: str = "active"
+    unanswered: int = 0  # how many of the next questions for messages fail
 
 
 class FakeTwilio(HttpPeer):
@@ -81,6 +83,7 @@ class FakeTwilio(HttpPeer):
         self.inbox: Inbox[Sms] = Inbox()
         self.callbacks: Inbox[int] = Inbox()  # what they were answered with; 0 for no answer
         self.script = Script()
+        self.asked = 0  # questions for messages
         self._due: asyncio.Queue[Sms] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
 
@@ -94,6 +97,7 @@ class FakeTwilio(HttpPeer):
     def routes(self) -> Iterable[web.RouteDef]:
         return (
             web.post("/2010-04-01/Accounts/{sid}/Messages.json", self._create),
+            web.get("/2010-04-01/Accounts/{sid}/Messages.json", self._list),
             web.post("/2010-04-01/Accounts/{sid}/Messages/{message}.json", self._cancel),
             web.get("/2010-04-01/Accounts/{sid}.json", self._account),
             web.get("/", self._page),
@@ -139,6 +143,20 @@ class FakeTwilio(HttpPeer):
         if fault is not None:
             return await self._fail(request, fault)
         return web.json_response(self._resource(sms), status=201)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        """Give what was taken for one number, the newest first."""
+        if code := self._stranger(request):
+            return _error(*code)
+        self.asked += 1
+        if self.script.unanswered:
+            self.script.unanswered -= 1
+            return _error(503, 20503)
+        found = [sms for sms in reversed(self.messages) if sms.to == request.query["To"]]
+        shown = found[: int(request.query.get("PageSize", "50"))]
+        return web.json_response(
+            {"messages": [self._resource(sms) for sms in shown], "next_page_uri": None}
+        )
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
         """Cancel what a Messaging Service still holds; anything else has left."""
@@ -187,15 +205,15 @@ class FakeTwilio(HttpPeer):
         return (404, 20404) if request.match_info["sid"] != self.account_sid else None
 
     def _resource(self, sms: Sms) -> dict[str, Any]:
-        now = format_datetime(datetime.now(UTC))
+        created = format_datetime(sms.created_at)
         uri = f"/2010-04-01/Accounts/{self.account_sid}/Messages/{sms.sid}"
         return {
             "account_sid": self.account_sid,
             "api_version": "2010-04-01",
             "body": sms.body,
-            "date_created": now,
+            "date_created": created,
             "date_sent": None,
-            "date_updated": now,
+            "date_updated": created,
             "direction": "outbound-api",
             "error_code": None,
             "error_message": None,

@@ -32,7 +32,7 @@ A delivery:
     settle           deliver   leased                        sent, delivered, queued, dead, ...
     settle_reports   reports   sent, uncertain               delivered, queued or dead
     stop             dispatch  queued                        cancelled
-    requeue          requeue   dead                          queued
+    requeue          requeue   dead, uncertain               queued
     recall           recall    sent, its dispatch stopped    the same, asked back of the provider
     acknowledge      takedown  of an end                     the same, deletion acknowledged
     chase            takedown  of an end, unanswered         one more, asking again

@@ -43,6 +43,7 @@ ALARMS = (
     "still_public",
     "chain_broken",
     "held",
+    "uncertain",
     "glass_broken",
 )
 """What operators are told when something is wrong; the case is then what it is about."""

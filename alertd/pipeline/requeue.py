@@ -1,4 +1,4 @@
-"""Gives a dead letter another chance."""
+"""Gives a dead letter another chance, and releases what is held because it may have arrived."""
 
 from collections import Counter
 from datetime import datetime
@@ -19,9 +19,11 @@ from alertd.tools import Actor, Tools
 
 log = structlog.get_logger()
 
+STANDING = (State.DEAD, State.UNCERTAIN)  # nothing more happens to these by itself
+
 
 async def requeue(tools: Tools, actor: Actor, delivery_id: int) -> None:
-    """Queue a dead delivery for now; its attempts go on counting.
+    """Queue a dead or uncertain delivery for now; its attempts go on counting.
 
     Raises Conflict when its dispatch was stopped or its time is over.
     """
@@ -44,7 +46,7 @@ def _requeue(conn: Connection, actor: Actor, delivery_id: int, at: datetime) -> 
     _refuse_hopeless(row, at)
     change = Change(
         id=delivery_id,
-        was=State.DEAD,
+        was=State(row.state),
         state=State.QUEUED,
         next_at=to_micros(at),
         attempts=row.attempts,
@@ -53,7 +55,7 @@ def _requeue(conn: Connection, actor: Actor, delivery_id: int, at: datetime) -> 
     if not ledger.change(conn, [change]):
         raise Conflict("somebody else requeued it at the same moment")
     counts: Counter[ledger.ProgressKey] = Counter()
-    ledger.moved(counts, (row.dispatch_id, row.channel, row.region), State.DEAD, State.QUEUED)
+    ledger.moved(counts, (row.dispatch_id, row.channel, row.region), row.state, State.QUEUED)
     ledger.add_progress(conn, counts, to_micros(at))
     said = {"delivery": delivery_id}
     record(conn, Entry(actor.label, "delivery.requeued", row.alert_id, said), at=at)
@@ -85,8 +87,10 @@ def _read(conn: Connection, delivery_id: int) -> Row[Any]:
 
 
 def _refuse_hopeless(row: Row[Any], at: datetime) -> None:
-    if row.state != State.DEAD:
-        raise Conflict(f"only a dead delivery can be requeued; this one is {row.state}")
+    if row.state not in STANDING:
+        raise Conflict(
+            f"only a dead or uncertain delivery can be requeued; this one is {row.state}"
+        )
     if row.stopped_at is not None:
         raise Conflict("its alert was ended or replaced: nothing more of it is sent")
     if row.deadline_at <= at:

@@ -41,6 +41,7 @@ class AlarmKind(StrEnum):
     STILL_PUBLIC = "still_public"  # of an alert that is over, at its public address
     CHAIN_BROKEN = "chain_broken"
     HELD = "held"
+    UNCERTAIN = "uncertain"  # nobody knows whether messages arrived, and they wait for a word
     GLASS_BROKEN = "glass_broken"  # an administrator was entered without a second one's word
 
 
@@ -66,7 +67,11 @@ def conditions(
 ) -> list[Alarm]:
     """Give what is wrong now."""
     now = board.as_of
-    found = [*_of_channels(conn, board, limits), *_incomplete(conn, limits, now)]
+    found = [
+        *_of_channels(conn, board, limits),
+        *_incomplete(conn, limits, now),
+        *_uncertain(conn, now),
+    ]
     found += [
         Alarm(
             kind=AlarmKind.STAGE_LATE,
@@ -177,6 +182,23 @@ def _still_public(conn: Connection, now: datetime, limits: Watch) -> Iterable[Al
             alert_id=alert_id,
             raised_at=now,
         )
+
+
+def _uncertain(conn: Connection, now: datetime) -> Iterable[Alarm]:
+    """Find channels that hold what may have arrived, of alerts that still go out."""
+    query = (
+        select(progress.c.channel)
+        .join(dispatches, dispatches.c.id == progress.c.dispatch_id)
+        .where(
+            progress.c.state == State.UNCERTAIN,
+            progress.c.count > 0,
+            dispatches.c.stopped_at.is_(None),
+            dispatches.c.deadline_at > now,
+        )
+        .distinct()
+    )
+    for channel in conn.scalars(query):
+        yield Alarm(kind=AlarmKind.UNCERTAIN, subject=channel, raised_at=now)
 
 
 def standing(conn: Connection) -> list[Alarm]:

@@ -188,7 +188,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="POST",
         path="/api/v1/alerts/{id}/deliveries/{number}/requeue",
-        summary="Try a dead letter of this alert once more.",
+        summary="Try a dead or uncertain delivery of this alert once more.",
         run=requeue_of_alert,
         roles=frozenset({auth.OPERATOR}),
         body=Nothing,
@@ -199,7 +199,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="POST",
         path="/api/v1/deliveries/{number}/requeue",
-        summary="Try a dead letter once more.",
+        summary="Try a dead or uncertain delivery once more.",
         run=requeue,
         roles=frozenset({auth.OPERATOR}),
         body=Nothing,
@@ -210,7 +210,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="GET",
         path="/api/v1/dead-letters",
-        summary="List deliveries that will not be tried again, newest first.",
+        summary="List what is not tried again by itself: dead and uncertain deliveries.",
         run=list_dead_letters,
         roles=frozenset({auth.OPERATOR, auth.READER}),
         body=Nothing,

@@ -16,7 +16,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Connection
 
-from alertd.channel import Channel, Message, Prepared
+from alertd.channel import Channel, Message, Prepared, Receipt, Reconciles
 from alertd.core.audit import AttemptRow
 from alertd.core.delivery import Next, Outcome, Result, Standing, State, UncertainPolicy, decide
 from alertd.core.errors import (
@@ -78,7 +78,7 @@ class DeliveryWorker:
         self._running = running
         self._node = node
         self._limits = limits
-        self._policy = UncertainPolicy.RETRY if channel.idempotent else UncertainPolicy.RESEND
+        self._policy = tools.uncertain[channel.name]
         self._ready: deque[InHand] = deque()
         self._busy: Counter[str] = Counter()  # in flight per lane
         self._windows: dict[str, int] = {}  # places per lane: one, doubled by each success
@@ -336,7 +336,7 @@ class DeliveryWorker:
         if prepared is None:
             return Outcome(Result.UNDELIVERABLE, Reason.REJECTED, "no rendition")
         try:
-            receipt = await self._channel.send(self._message(leased, running, prepared))
+            receipt = await self._hand_over(self._message(leased, running, prepared))
         except SendError as error:
             return _outcome(error)
         except Exception as error:
@@ -344,6 +344,15 @@ class DeliveryWorker:
             return Outcome(Result.UNSENT, Reason.DEFECT, type(error).__name__[:100])
         result = Result.DELIVERED if receipt.state == "delivered" else Result.SENT
         return Outcome(result, None, receipt.detail, receipt.provider_ref)
+
+    async def _hand_over(self, message: Message) -> Receipt:
+        """Send, unless the provider is to be asked first and has it already."""
+        asks = message.repeat and self._policy is UncertainPolicy.RECONCILE
+        if asks and isinstance(self._channel, Reconciles):
+            found = await self._channel.find(message)
+            if found is not None:
+                return found
+        return await self._channel.send(message)
 
     def _message(self, leased: Leased, running: Running, prepared: Prepared) -> Message:
         master = self._tools.vault.master

@@ -11,7 +11,6 @@ from typing import Any
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from alertd.core.delivery import UncertainPolicy
 from alertd.core.errors import StoreError
 from alertd.pipeline.ask import remind
 from alertd.pipeline.deliver import give_up, reclaim
@@ -50,14 +49,10 @@ class Duty:
 
 def duties(tools: Tools, node: str) -> list[Duty]:
     """Give what has to be looked after, and how often."""
-    policies = {
-        name: UncertainPolicy.RETRY if channel.idempotent else UncertainPolicy.RESEND
-        for name, channel in tools.channels.items()
-    }
 
     async def take_back() -> None:
         now = to_micros(tools.clock())
-        while await tools.store.write(reclaim, policies, node=node, now=now):
+        while await tools.store.write(reclaim, tools.uncertain, node=node, now=now):
             pass
 
     async def close_uncertain() -> None:

@@ -151,6 +151,7 @@ def tools(store: Store, vault: Vault, renderer: Renderer, clock: FakeClock) -> T
         atlas=renderer.atlas,
         renderer=renderer,
         channels=renderer.channels,
+        uncertain={},
         clock=clock,
         public_url=PUBLIC_URL,
         console_url="https://console.example.org",

@@ -107,6 +107,7 @@ async def tools(
             atlas=renderer.atlas,
             renderer=renderer,
             channels=renderer.channels,
+            uncertain={},
             clock=clock,
             public_url=PUBLIC_URL,
             console_url="https://console.example.org",

@@ -65,9 +65,10 @@ def _alarm(visit: Visit, alarm: Alarm) -> dict[str, Any]:
         "stage_late": f"/alerts/{alarm.alert_id}",
         "not_started": f"/log?alert={alarm.alert_id}&state=queued",
         "nobody": "/recipients",
+        "uncertain": f"/dead-letters?state=uncertain&channel={alarm.subject}",
     }
     named = alarm.subject
-    if where or alarm.kind == "waiting":
+    if where or alarm.kind in {"waiting", "uncertain"}:
         named = lane_of(visit, alarm.subject)
     return {
         "title": visit.say(ALARMS.get(alarm.kind, alarm.kind)),

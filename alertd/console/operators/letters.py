@@ -1,4 +1,4 @@
-"""Dead letters: what failed for good, and another chance for one or many, after a preview."""
+"""Dead letters and what may have arrived: another chance for one or many, after a preview."""
 
 from typing import Any
 
@@ -10,19 +10,23 @@ from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
 from alertd.core.delivery import State
 from alertd.core.errors import Conflict, NotFound
-from alertd.pipeline.requeue import check_requeue, requeue
+from alertd.pipeline.requeue import STANDING, check_requeue, requeue
 from alertd.watch.dispatchlog import Line, LogPage, find, read_line
 
 LETTERS = "/dead-letters"
 PAGE = 100
-FILTERS = ("alert", "case", "channel", "reason")
+FILTERS = ("alert", "case", "channel", "reason", "state")
 
 
 async def letters(visit: Visit) -> Answer:
     asked = {name: visit.query(name).strip()[:100] for name in FILTERS}
+    if asked["state"] not in STANDING:
+        asked["state"] = State.DEAD
     after = cursor(visit)
-    wanted = wanted_of({**asked, "state": State.DEAD})
+    wanted = wanted_of(asked)
     page: LogPage = await visit.tools.store.read(find, wanted, after=after, limit=PAGE)
+    choices = choices_of(visit)
+    choices["state"] = [each for each in choices["state"] if each[0] in STANDING]
     return await visit.render(
         "operators/letters.html.j2",
         width="board",
@@ -31,8 +35,8 @@ async def letters(visit: Visit) -> Answer:
         next=link(LETTERS, asked, after=spelled(page.next)) if page.next else "",
         first=link(LETTERS, asked) if after else "",
         full=page.full,
-        export=link("/log.csv", {**asked, "state": State.DEAD}),
-        choices=choices_of(visit),
+        export=link("/log.csv", asked),
+        choices=choices,
     )
 
 

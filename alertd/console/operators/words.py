@@ -82,6 +82,7 @@ ALARMS: Mapping[str, str] = {
     "still_public": N_("Something of an alert that is over is still public"),
     "chain_broken": N_("The audit log does not verify: change nothing, call the auditor"),
     "held": N_("An old copy of the ledger is held: nothing is sent"),
+    "uncertain": N_("Nobody knows whether messages arrived: try them again, or wait for a report"),
     "glass_broken": N_("An administrator was entered without a second one's word"),
 }
 STAGES: Mapping[str, str] = {
