@@ -31,6 +31,7 @@ __all__ = [
     "Report",
     "Slot",
     "Tested",
+    "Timed",
 ]
 
 
@@ -193,6 +194,16 @@ class Reconciles(Protocol):
 
         What it took and could not deliver counts as never taken. Raises a SendError.
         """
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A channel whose peers tell what time it is."""
+
+    @property
+    def clock_gap_s(self) -> float:
+        """Give by how many seconds their clocks are ahead of ours, 0 when none has spoken."""
         ...
 
 

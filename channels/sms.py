@@ -5,7 +5,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -32,7 +32,7 @@ from alertd.core.errors import (
 )
 from alertd.core.rendition import fill
 from alertd.courier import Courier
-from alertd.exchange import retry_after
+from alertd.exchange import PeerClocks, retry_after
 
 LONGEST_VALIDITY_S = 36_000  # Twilio's own bound, and what it takes when told nothing
 ASKED = 50  # messages to one number, the newest, among which a lost one is looked for
@@ -114,7 +114,8 @@ class SmsChannel:
             connect_s=settings.connect_timeout_s,
             total_s=settings.timeout_s,
         )
-        self._client = _client(settings, self._courier)
+        self._clocks = PeerClocks()
+        self._client = _client(settings, Http(self._courier, self._clocks))
 
     @property
     def price(self) -> Price | None:
@@ -140,6 +141,10 @@ class SmsChannel:
     def pace(self) -> Pace:
         set_ = self.settings
         return Pace(set_.concurrency, set_.concurrency, set_.rate_per_s)
+
+    @property
+    def clock_gap_s(self) -> float:
+        return self._clocks.gap_s
 
     def lane(self, address: str) -> str:
         return self.name
@@ -252,11 +257,11 @@ def _understood(now: datetime) -> Iterator[None]:
         raise Uncertain(Reason.BAD_ANSWER) from None
 
 
-def _client(settings: SmsSettings, courier: Courier) -> Any:
+def _client(settings: SmsSettings, http: "Http") -> Any:
     client = Client(
         account_sid=settings.account_sid,
         credential_provider=Login(settings),
-        http_client=Http(courier),
+        http_client=http,
         # Not empty, or the SDK reads the process's TWILIO_ variables.
         environment={"TWILIO_EDGE": ""},
     )
@@ -268,9 +273,10 @@ def _client(settings: SmsSettings, courier: Courier) -> Any:
 class Http(AsyncHttpClient):  # type: ignore[misc]
     """Carries the SDK's requests; its own client knows no bounds, and logs what it carries."""
 
-    def __init__(self, courier: Courier) -> None:
+    def __init__(self, courier: Courier, clocks: PeerClocks) -> None:
         super().__init__(logging.getLogger("alertd.twilio"), is_async=True)
         self._courier = courier
+        self._clocks = clocks
 
     async def request(self, method: str, uri: str, **options: Any) -> Response:
         if method not in {"GET", "POST"}:
@@ -282,6 +288,7 @@ class Http(AsyncHttpClient):  # type: ignore[misc]
             answer = await self._courier.get(uri, lines)
         else:
             answer = await self._courier.post(uri, lines, urlencode(options["data"]).encode())
+        self._clocks.heard(answer.header, datetime.now(UTC))
         if answer.status == 429:
             raise TooManyRequests(answer.header("Retry-After"))
         return Response(answer.status, answer.body.decode())

@@ -19,7 +19,7 @@ from alertd.channel import Composed, Environment, Message, Pace, Receipt, Slot
 from alertd.core.errors import InvalidAlert, Problem, Reason, Undeliverable
 from alertd.core.rendition import Kind, fill, mark
 from alertd.courier import Courier
-from alertd.exchange import refusal, retry_after
+from alertd.exchange import PeerClocks, clock_gap, refusal, retry_after
 from alertd.guard import Guard
 
 TYPES = {
@@ -79,6 +79,7 @@ class WebhookChannel:
 
     def __init__(self, settings: WebhookSettings, *, environment: Environment) -> None:
         self.settings = settings
+        self._clocks = PeerClocks()
         self._guard = Guard(environment.allow_addresses)
         self._courier = Courier(
             connections=settings.concurrency,
@@ -131,6 +132,10 @@ class WebhookChannel:
     def pace(self) -> Pace:
         return Pace(self.settings.concurrency, self.settings.concurrency_per_host)
 
+    @property
+    def clock_gap_s(self) -> float:
+        return self._clocks.gap_s
+
     def lane(self, address: str) -> str:
         url = URL(address, encoded=True)
         return f"{self.name}/{url.raw_host}:{url.port}"
@@ -139,9 +144,11 @@ class WebhookChannel:
         parts = message.prepared.parts
         body = fill(parts, _slots(message)) if len(parts) != 1 else fill(parts, {})
         answer = await self._courier.post(message.address, _headers(message, body), body)
+        self._clocks.heard(answer.header, message.now)
         if 200 <= answer.status < 300:
             return Receipt("delivered", detail=str(answer.status))
-        raise refusal(answer.status, retry_after(answer.header("Retry-After"), message.now))
+        wait_s = retry_after(answer.header("Retry-After"), message.now)
+        raise refusal(answer.status, wait_s, clock_gap(answer.header("Date"), message.now))
 
     async def test_link(self, now: datetime) -> str | None:
         """Send the endpoint that is configured for it a signed ping."""
@@ -153,6 +160,7 @@ class WebhookChannel:
         stamp = int(now.timestamp())
         headers = _signed(f"ping-{stamp}", stamp, set_.ping_secret.get_secret_value(), body)
         answer = await self._courier.post(self.normalize(set_.ping_url), headers, body)
+        self._clocks.heard(answer.header, now)
         if not 200 <= answer.status < 300:
             raise refusal(answer.status, retry_after(answer.header("Retry-After"), now))
         return str(answer.status)

@@ -1,4 +1,4 @@
-"""`dead-letters`: deliveries that are not tried again by themselves, and another chance for them."""
+"""`dead-letters`: what is not tried again by itself, and another chance for it."""
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -13,6 +13,7 @@ from alertd.core.errors import Refused
 from alertd.shapes import DeadLetter
 
 REQUEUE = "requeue"
+COLUMNS = ("id", "alert", "case", "kind", "channel", "address", "attempts", "state", "reason")
 
 
 @click.command()
@@ -86,17 +87,7 @@ async def _requeue(api: Api, ids: Iterable[int]) -> None:
 
 def _table(letters: Iterable[DeadLetter]) -> Table:
     shown = Table()
-    for name in (
-        "id",
-        "alert",
-        "case",
-        "kind",
-        "channel",
-        "address",
-        "attempts",
-        "state",
-        "reason",
-    ):
+    for name in COLUMNS:
         shown.add_column(name)
     for each in letters:
         shown.add_row(

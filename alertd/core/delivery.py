@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from alertd.core.errors import Reason
-from alertd.core.retry import delay
+from alertd.core.retry import FRONT, JITTER, delay
 
 
 class State(StrEnum):
@@ -76,7 +76,11 @@ class UncertainPolicy(StrEnum):
     HOLD = "hold"  # wait for the provider's report or an operator
 
 
-DEFECT_ATTEMPTS = 3  # an unforeseen exception may pass, but not for ever
+PASSING = {  # attempts until what may pass by itself is taken for good
+    Reason.DEFECT: 3,
+    Reason.CLOCK: 12,  # about half an hour, in which a clock is set right
+}
+LONGEST_PAUSE = FRONT[-1] * (1 + JITTER)  # that we choose ourselves
 PATIENCE = timedelta(seconds=10)  # how long a provider's report may answer an uncertain send
 
 
@@ -96,8 +100,8 @@ def decide(outcome: Outcome, standing: Standing, policy: UncertainPolicy) -> Nex
         return Next(state, reason=outcome.reason)
     if outcome.result is Result.UNCERTAIN:
         return _uncertain(outcome, standing, policy)
-    if outcome.reason is Reason.DEFECT and standing.attempts >= DEFECT_ATTEMPTS:
-        return Next(State.DEAD, reason=Reason.DEFECT)
+    if outcome.reason in PASSING and standing.attempts >= PASSING[outcome.reason]:
+        return Next(State.DEAD, reason=outcome.reason)
     return _again(outcome, standing)
 
 

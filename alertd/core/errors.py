@@ -102,6 +102,7 @@ class Reason(StrEnum):
     REJECTED = "rejected"
     CREDENTIALS = "credentials"
     QUOTA = "quota"
+    CLOCK = "clock"
     EXPIRED = "expired"
     LEASE_EXPIRED = "lease_expired"
     SUPERSEDED = "superseded"

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from alertd.core.audit import AttemptRow
 from alertd.core.delivery import (
@@ -316,6 +316,21 @@ def changed(row: Leased, outcome: Outcome, following: Next, now: int) -> Change:
 def _deadlines(conn: Connection, ids: AbstractSet[int]) -> dict[int, datetime]:
     query = select(dispatches.c.id, dispatches.c.deadline_at).where(dispatches.c.id.in_(ids))
     return dict(map(tuple, conn.execute(query)))
+
+
+def bring_forward(conn: Connection, *, now: int, beyond: int) -> int:
+    """Make due what waits for longer than any pause of ours; gives how much that was."""
+    found = conn.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.state == State.QUEUED,
+            deliveries.c.next_at > beyond,
+            func.coalesce(deliveries.c.reason, "") != Reason.THROTTLED,  # a peer asked for that
+        )
+        .values(next_at=now)
+    )
+    wake(conn, DELIVERIES)
+    return found.rowcount
 
 
 def give_up(conn: Connection, *, node: str, now: int) -> int:

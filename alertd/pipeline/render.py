@@ -44,6 +44,7 @@ ALARMS = (
     "chain_broken",
     "held",
     "uncertain",
+    "clock_off",
     "glass_broken",
 )
 """What operators are told when something is wrong; the case is then what it is about."""

@@ -88,9 +88,7 @@ def _read(conn: Connection, delivery_id: int) -> Row[Any]:
 
 def _refuse_hopeless(row: Row[Any], at: datetime) -> None:
     if row.state not in STANDING:
-        raise Conflict(
-            f"only a dead or uncertain delivery can be requeued; this one is {row.state}"
-        )
+        raise Conflict(f"only what is dead or uncertain can be requeued; this one is {row.state}")
     if row.stopped_at is not None:
         raise Conflict("its alert was ended or replaced: nothing more of it is sent")
     if row.deadline_at <= at:

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from socket import gethostname
 
 from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
 
+from alertd.channel import Channel, Timed
 from alertd.core.delivery import State
 from alertd.core.rendition import Kind
+from alertd.exchange import CLOCK_GAP_S
 from alertd.pipeline.breakglass import broken_at
 from alertd.pipeline.lanes import CLOSED, PAUSED
 from alertd.pipeline.record import Entry, record
@@ -42,6 +45,7 @@ class AlarmKind(StrEnum):
     CHAIN_BROKEN = "chain_broken"
     HELD = "held"
     UNCERTAIN = "uncertain"  # nobody knows whether messages arrived, and they wait for a word
+    CLOCK_OFF = "clock_off"  # this machine's clock and those of its peers differ
     GLASS_BROKEN = "glass_broken"  # an administrator was entered without a second one's word
 
 
@@ -213,11 +217,29 @@ def recent(conn: Connection, limit: int = 50) -> list[Alarm]:
     return [Alarm(**row) for row in conn.execute(query).mappings()]
 
 
+def of_machine(channels: Iterable[Channel], now: datetime) -> list[Alarm]:
+    """Give what is wrong with this machine alone."""
+    gaps = [channel.clock_gap_s for channel in channels if isinstance(channel, Timed)]
+    if not any(abs(gap) > CLOCK_GAP_S for gap in gaps):
+        return []
+    return [Alarm(kind=AlarmKind.CLOCK_OFF, subject=gethostname(), raised_at=now)]
+
+
+def judged_here(alarm: Alarm, now: datetime) -> bool:
+    """Tell whether this machine says how long an alarm stands: not of another one's clock.
+
+    That one may be gone for good, so its word holds for a day.
+    """
+    mine = alarm.kind != AlarmKind.CLOCK_OFF or alarm.subject == gethostname()
+    return mine or now - alarm.raised_at > WATCHED
+
+
 def settle(conn: Connection, found: Sequence[Alarm], now: datetime) -> list[Alarm]:
     """Raise what is new and end what is over; gives what stands and nobody was told of yet."""
     if not ledger.alone(conn, "alarms"):
         return []  # another node is at it
-    known = {(alarm.kind, alarm.subject): alarm for alarm in standing(conn)}
+    mine = [alarm for alarm in standing(conn) if judged_here(alarm, now)]
+    known = {(alarm.kind, alarm.subject): alarm for alarm in mine}
     present = {(alarm.kind, alarm.subject): alarm for alarm in found}
     over = [alarm.id for key, alarm in known.items() if key not in present]
     if over:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from alertd.pipeline import lanes
 from alertd.settings import Watch
 from alertd.tools import Tools
-from alertd.watch.alarms import Alarm, conditions, settle, standing
+from alertd.watch.alarms import Alarm, conditions, judged_here, of_machine, settle, standing
 from alertd.watch.board import DRAINING, Board, read_board
 from alertd.watch.chain import ChainState
 from alertd.watch.clocks import Clocks, StageClock
@@ -44,7 +44,9 @@ class Watcher:
         if any(channel.state == DRAINING and not channel.queued for channel in board.channels):
             await tools.store.write(finish_drains, board, tools.clock())
         found = await tools.store.read(conditions, board, self.clocks, self.chain, self.limits)
-        if self._nothing_new(found, await tools.store.read(standing)):
+        found += of_machine(tools.channels.values(), board.as_of)
+        known = await tools.store.read(standing)
+        if self._nothing_new(found, [each for each in known if judged_here(each, board.as_of)]):
             return
         untold = await tools.store.write(settle, found, tools.clock())
         for alarm in untold:
@@ -75,6 +77,8 @@ class Watcher:
             found.append("the audit chain does not verify: no anchors are signed")
         if await self.tools.store.read(_held):
             found.append("an old copy of the ledger is held: nothing is sent until it is released")
+        if of_machine(self.tools.channels.values(), self.tools.clock()):
+            found.append("this machine's clock differs from those of its peers")
         return found
 
     @staticmethod

@@ -25,6 +25,7 @@ from alertd.tools import Tools
 from alertd.watch import takedowns
 from alertd.watch.links import test_links
 from alertd.watch.watcher import Watcher
+from alertd.workers.steps import Steps
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ def duties(tools: Tools, node: str) -> list[Duty]:
 
     return [
         Duty("lost leases", 2, take_back),
+        Duty("clock steps", 2, Steps(tools).look),
         Duty("uncertain deliveries", 30, close_uncertain),
         Duty("expiry", 5, lambda: expire(tools)),
         Duty("expiry warnings", 60, lambda: warn(tools)),

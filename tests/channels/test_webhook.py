@@ -27,6 +27,7 @@ from alertd.courier import DRAIN_S
 from alertd.demo.peer import DROP_TAKEN, DROP_UNREAD, GARBAGE, HANG_TAKEN, HANG_UNREAD, Fault
 from alertd.demo.webhooks import SECRET
 from alertd.testing import (
+    NOON,
     make_context,
     make_message,
     make_prepared,
@@ -111,6 +112,20 @@ async def test_the_signature_is_the_librarys(webhook, partner, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize("off_s", [-301, -59, 59, 301])
+async def test_a_refusal_by_a_peer_whose_clock_differs_is_tried_again(
+    webhook, partner, status, off_s
+):
+    date = format_datetime(NOON + timedelta(seconds=off_s))
+    partner.next(Fault(status=status, headers={"Date": date}))
+    result = await outcome(webhook, message(webhook, partner.url))
+    differs = abs(off_s) > 60
+    assert type(result) is (Unsent if differs else Undeliverable)
+    assert (result.reason is Reason.CLOCK) is differs
+    assert webhook.clock_gap_s == off_s
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "reason"),
     [
@@ -130,7 +145,7 @@ async def test_the_signature_is_the_librarys(webhook, partner, monkeypatch):
     ],
 )
 async def test_every_status_has_a_meaning(webhook, partner, status, kind, reason):
-    partner.next(Fault(status=status))
+    partner.next(Fault(status=status, headers={"Date": format_datetime(NOON)}))
     result = await outcome(webhook, message(webhook, partner.url))
     assert type(result) is kind
     assert result.detail == str(status)

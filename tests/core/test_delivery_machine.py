@@ -36,7 +36,10 @@ CLOSED = {
     VersionState.REJECTED,
 }
 MOVES = (Move.ACTIVATE, Move.SUPERSEDE, Move.END, Move.CORRECT, Move.EXPIRE, Move.REJECT)
-FAILURES = (Reason.TIMEOUT, Reason.DROPPED, Reason.SERVER_ERROR, Reason.THROTTLED, Reason.DEFECT)
+FAILURES = (
+    *(Reason.TIMEOUT, Reason.DROPPED, Reason.SERVER_ERROR),
+    *(Reason.THROTTLED, Reason.DEFECT, Reason.CLOCK),
+)
 ANSWERS = st.one_of(
     st.sampled_from([Outcome(Result.SENT), Outcome(Result.DELIVERED)]),
     st.builds(
@@ -182,3 +185,21 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+
+
+def test_what_is_refused_for_the_clocks_sake_is_tried_for_half_an_hour() -> None:
+    outcome, now, attempts = Outcome(Result.UNSENT, Reason.CLOCK), START, 0
+    state = State.QUEUED
+    while state is State.QUEUED:
+        attempts += 1
+        standing = Standing(
+            attempts=attempts,
+            repeat=False,
+            deadline_at=START + timedelta(days=1),
+            now=now,
+            jitter=0.5,
+        )
+        following = decide(outcome, standing, UncertainPolicy.RETRY)
+        state, now = following.state, following.next_at or now
+    assert (state, following.reason) == (State.DEAD, Reason.CLOCK)
+    assert timedelta(minutes=20) < now - START < timedelta(minutes=40)

@@ -54,7 +54,7 @@ async def state_is(town: Town, alert_id: str, **wanted: Any) -> None:
         return all(row[name] == value for name, value in wanted.items())
 
     async with asyncio.timeout(15):
-        while not await town.tools.store.read(read):
+        while not await town.tools.store.read(read):  # noqa: ASYNC110 - the ledger has no event
             await asyncio.sleep(0.02)
 
 

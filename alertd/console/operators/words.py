@@ -48,6 +48,7 @@ REASONS: Mapping[str, str] = {
     Reason.REJECTED: N_("refused"),
     Reason.CREDENTIALS: N_("our access is refused"),
     Reason.QUOTA: N_("our quota is used up"),
+    Reason.CLOCK: N_("refused, and our clocks differ"),
     Reason.EXPIRED: N_("its time is over"),
     Reason.LEASE_EXPIRED: N_("a process died while sending"),
     Reason.SUPERSEDED: N_("the alert ended or was replaced"),
@@ -83,6 +84,7 @@ ALARMS: Mapping[str, str] = {
     "chain_broken": N_("The audit log does not verify: change nothing, call the auditor"),
     "held": N_("An old copy of the ledger is held: nothing is sent"),
     "uncertain": N_("Nobody knows whether messages arrived: try them again, or wait for a report"),
+    "clock_off": N_("This machine's clock is wrong: set it right, what was refused is tried again"),
     "glass_broken": N_("An administrator was entered without a second one's word"),
 }
 STAGES: Mapping[str, str] = {
