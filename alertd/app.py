@@ -65,6 +65,7 @@ log = structlog.get_logger(__name__)
 FEED_FRESH_S = 0.1  # how long what is public may be behind the ledger
 EARLY_REPORT_S = 1.0  # a failure reported before its sending was settled is put again after
 CLOSE_S = 2.0  # beyond draining: for the last transaction
+WITNESS_S = 2.0  # what is committed may be lost unseen for so long, if a standby lags behind
 DAY_S = 24 * 3600.0
 SIGNING_S = 2.0  # between two looks for CAP documents that have no signature yet
 RULES_S = 15.0  # between two looks at what was confirmed elsewhere
@@ -161,6 +162,7 @@ class App:
                 stack.push_async_callback(end, guard(mirroring.run(), "mirror"))
             todo = duties(self.tools, self.node)
             todo.append(Duty("anchor", self.settings.anchors.interval_s, anchoring.write))
+            todo.append(Duty("end of the chain", WITNESS_S, anchoring.look))
             todo += watching(self.watcher)
             kept = self.settings.retention
             todo.append(Duty("retention", RETENTION_S, lambda: retain(self.tools, kept)))

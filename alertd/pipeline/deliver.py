@@ -318,6 +318,23 @@ def _deadlines(conn: Connection, ids: AbstractSet[int]) -> dict[int, datetime]:
     return dict(map(tuple, conn.execute(query)))
 
 
+def settle_again(conn: Connection, batch: Sequence[Settled], *, node: str, now: int) -> int:
+    """Write outcomes that a database which went back has forgotten; gives how many those were.
+
+    A standby may have taken over before it had them. Without this their recipients would be
+    sent the same again, and an end would not reach them.
+    """
+    lost = ledger.forgotten(conn, [settled.change.id for settled in batch], lease=node)
+    attempts = {row.id: row.attempts for row in lost}
+    ledger.take(conn, attempts, lease=node, until=now)
+    again = [each for each in batch if attempts.get(each.change.id) == each.change.held]
+    if again:
+        data = {"count": settle(conn, again, node=node, now=now)}
+        entry = Entry(f"node:{node}", "deliveries.settled_again", data=data)
+        record(conn, entry, at=from_micros(now))
+    return len(again)
+
+
 def bring_forward(conn: Connection, *, now: int, beyond: int) -> int:
     """Make due what waits for longer than any pause of ours; gives how much that was."""
     found = conn.execute(

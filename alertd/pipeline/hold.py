@@ -3,6 +3,9 @@
 An old backup may hold alerts of children who were found since. A ledger is recognised as an
 old copy by a witness outside of it: the vault notes the end of the audit chain with every
 anchor, and a ledger whose chain does not contain that end is not the one that went on.
+
+A running alertd is such a witness too: when an asynchronous standby takes over, it knows which
+entries are missing. Where all of them were outcomes of sending, sending goes on.
 """
 
 from dataclasses import dataclass
@@ -16,15 +19,18 @@ from alertd.core.audit import GENESIS, Head
 from alertd.core.delivery import State
 from alertd.pipeline import lanes
 from alertd.pipeline.dispatch import DELIVERIES
+from alertd.pipeline.marked import mark, marked_at
 from alertd.pipeline.record import Entry, read_head, record
-from alertd.store.schema import alerts, audit, dispatches, progress
+from alertd.pipeline.replay import contains
+from alertd.store.schema import alerts, dispatches, progress
 from alertd.store.store import wake
-from alertd.tools import Actor, Tools
+from alertd.tools import ALERTD, Actor, Tools
 from alertd.vault import Vault
 
 log = structlog.get_logger(__name__)
 
 NOTE = "ledger_head"
+_WENT_BACK = "went_back"
 
 
 class Witness:
@@ -51,18 +57,25 @@ async def hold_old_copy(tools: Tools, node: str) -> Head:
     """
     noted = await tools.vault.noted(NOTE)
     witnessed = Head.parse(noted) if noted else None
-    if witnessed is not None and await tools.store.read(_contains, witnessed):
+    if witnessed is not None and await tools.store.read(contains, witnessed):
         return witnessed
     if await tools.store.write(_hold, node, tools.clock()):
         log.critical("dispatch.held", why="the ledger is an old copy", remedy="alertd release")
     return GENESIS
 
 
-def _contains(conn: Connection, head: Head) -> bool:
-    if head == GENESIS:
-        return True
-    found = conn.scalar(select(audit.c.hash).where(audit.c.seq == head.seq))
-    return bool(found == head.hash)
+def note_loss(conn: Connection, kept: Head, known: Head, *, at: datetime, hold: bool) -> None:
+    """Put on record that what followed `kept`, up to `known` at least, is gone."""
+    said = {"kept": kept.seq, "known": known.seq, "hash": known.hash, "held": hold}
+    record(conn, Entry(ALERTD, "ledger.went_back", data=said), at=at)
+    mark(conn, _WENT_BACK, at)
+    if hold:
+        _hold(conn, ALERTD, at)
+
+
+def went_back_at(conn: Connection, now: datetime) -> datetime | None:
+    """Give when the ledger last lost entries, if that is less than a day ago."""
+    return marked_at(conn, _WENT_BACK, now)
 
 
 def _hold(conn: Connection, node: str, at: datetime) -> bool:

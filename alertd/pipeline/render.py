@@ -45,6 +45,7 @@ ALARMS = (
     "held",
     "uncertain",
     "clock_off",
+    "went_back",
     "glass_broken",
 )
 """What operators are told when something is wrong; the case is then what it is about."""

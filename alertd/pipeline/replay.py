@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from alertd.core.audit import Head, Link, Replay, check_end
+from alertd.core.audit import DELIVERIES_SETTLED, GENESIS, Head, Link, Replay, check_end
 from alertd.core.errors import ChainBroken
 from alertd.pipeline.record import read_head
 from alertd.store.schema import audit
@@ -37,15 +38,38 @@ def links_since(conn: Connection, after: int) -> Iterator[Link]:
         after = links[-1].seq
 
 
-def advance(conn: Connection, since: Head) -> Head:
+class Advanced(NamedTuple):
+    """How far the chain was followed."""
+
+    head: Head
+    change: Head | None  # the latest entry on the way that was more than a settled batch
+
+
+def advance(conn: Connection, since: Head) -> Advanced:
     """Give the end of the chain, having replayed all that follows `since`.
 
     Raises ChainBroken when it does not follow.
     """
     replay = Replay(since)
+    change = None
     for link in links_since(conn, since.seq):
         if findings := replay.add(link):
             raise ChainBroken(str(findings[0]))
+        if link.action != DELIVERIES_SETTLED:
+            change = replay.head
     for finding in check_end(replay.head, read_head(conn)):
         raise ChainBroken(str(finding))
-    return replay.head
+    return Advanced(replay.head, change)
+
+
+def contains(conn: Connection, head: Head) -> bool:
+    """Tell whether this chain came by `head`."""
+    if head == GENESIS:
+        return True
+    found = conn.scalar(select(audit.c.hash).where(audit.c.seq == head.seq))
+    return bool(found == head.hash)
+
+
+def newest_kept(conn: Connection, heads: Iterable[Head]) -> Head | None:
+    """Give the first of `heads`, the newest first, that this chain came by."""
+    return next((head for head in heads if contains(conn, head)), None)

@@ -110,6 +110,14 @@ ORDER BY d.next_at LIMIT :limit {skip_locked}
 """
 )
 
+_FORGOTTEN = (
+    _LEASED
+    + """
+WHERE d.id {among} AND NOT d.handed_over
+  AND (d.state = 'queued' OR (d.state = 'leased' AND d.lease = :lease)) {skip_locked}
+"""
+)
+
 _TAKE = """
 UPDATE deliveries SET state = 'leased', lease = :lease, next_at = :until WHERE id {among}
 """
@@ -327,6 +335,11 @@ def as_json(values: Sequence[object]) -> str:
 def reclaim(conn: Connection, now: int, limit: int) -> list[Leased]:
     """Give deliveries whose lease ran out, locked: whoever held them is dead, or too late."""
     return _leased(conn, _LOST, {"now": now, "limit": limit})
+
+
+def forgotten(conn: Connection, ids: Iterable[int], *, lease: str) -> list[Leased]:
+    """Give, locked, which of these are not known to have left, and nobody else has in hand."""
+    return _leased(conn, _FORGOTTEN, {"ids": _ids(conn, ids), "lease": lease})
 
 
 def _leased(conn: Connection, template: str, values: Mapping[str, object]) -> list[Leased]:

@@ -16,6 +16,7 @@ from alertd.core.delivery import State
 from alertd.core.rendition import Kind
 from alertd.exchange import CLOCK_GAP_S
 from alertd.pipeline.breakglass import broken_at
+from alertd.pipeline.hold import went_back_at
 from alertd.pipeline.lanes import CLOSED, PAUSED
 from alertd.pipeline.record import Entry, record
 from alertd.settings import Watch
@@ -46,6 +47,7 @@ class AlarmKind(StrEnum):
     HELD = "held"
     UNCERTAIN = "uncertain"  # nobody knows whether messages arrived, and they wait for a word
     CLOCK_OFF = "clock_off"  # this machine's clock and those of its peers differ
+    WENT_BACK = "went_back"  # a standby took over that lacked the latest entries
     GLASS_BROKEN = "glass_broken"  # an administrator was entered without a second one's word
 
 
@@ -91,6 +93,8 @@ def conditions(
         found.append(Alarm(kind=AlarmKind.CHAIN_BROKEN, subject="audit", raised_at=now))
     if board.held:
         found.append(Alarm(kind=AlarmKind.HELD, subject="ledger", raised_at=now))
+    if went_back_at(conn, now) is not None:
+        found.append(Alarm(kind=AlarmKind.WENT_BACK, subject="ledger", raised_at=now))
     if broken_at(conn, now) is not None:
         found.append(Alarm(kind=AlarmKind.GLASS_BROKEN, subject="administrators", raised_at=now))
     return found

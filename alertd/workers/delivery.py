@@ -30,7 +30,7 @@ from alertd.core.errors import (
 )
 from alertd.core.rendition import Slot
 from alertd.ownlinks import ack_token, own_token
-from alertd.pipeline.deliver import UNTRIED, Settled, Want, changed, lease, settle
+from alertd.pipeline.deliver import UNTRIED, Settled, Want, changed, lease, settle, settle_again
 from alertd.pipeline.dispatch import DELIVERIES
 from alertd.pipeline.reports import delivery_ref
 from alertd.store.ledger import Leased
@@ -46,6 +46,7 @@ STORE_PAUSE_S = 1.0  # between tries while the database is away
 STUCK_S = 0.1  # how long what waits for a full lane may fill our hands
 BUSY_LANE_S = 1  # how long it is put off then
 MANY_LANES = 10_000  # whose windows are remembered
+LATEST = 5_000  # outcomes that are remembered in case a standby takes over that lacks them
 BLOCKED_S = 60  # how long a dispatch whose bytes were not approved is put off
 
 
@@ -86,6 +87,8 @@ class DeliveryWorker:
         self._moved_at: dict[str, float] = {}  # when the last of them got one
         self._in_flight = 0
         self._outcomes: list[Settled] = []
+        self._latest: deque[Settled] = deque(maxlen=LATEST)
+        self._doubts = False  # whether the database still has these
         self._turn = tools.store.listen(DELIVERIES, watch=True)
         self._more = asyncio.Condition()
         self._stopping = False
@@ -151,11 +154,12 @@ class DeliveryWorker:
                 rate=self._pace.rate_per_s,
             )
             write = asyncio.ensure_future(
-                self._tools.store.write(_settle_and_lease, outcomes, want, self._node)
+                self._tools.store.write(_settle_and_lease, outcomes, want, self._doubted())
             )
             try:
                 written, taken = await asyncio.shield(write)
             except StoreError as error:
+                self._doubts = True
                 log.error(
                     "ledger.away", channel=self._channel.name, held=len(outcomes), why=str(error)
                 )
@@ -171,10 +175,15 @@ class DeliveryWorker:
                 )
                 await asyncio.sleep(STORE_PAUSE_S)
                 return []
+            self._doubts = written < len(outcomes)
+            self._latest.extend(outcomes)
             if outcomes:
                 self._tell(outcomes, written)
             lost_at = began + self._limits.lease_s
             return [InHand(leased, lost_at) for leased in taken]
+
+    def _doubted(self) -> list[Settled]:
+        return [each for each in self._latest if each.change.handed_over] if self._doubts else []
 
     def _tell(self, outcomes: Sequence[Settled], written: int) -> None:
         results = Counter(str(settled.result) for settled in outcomes)
@@ -435,7 +444,9 @@ def _outcome(error: SendError) -> Outcome:
 
 
 def _settle_and_lease(
-    conn: Connection, outcomes: Sequence[Settled], want: Want, node: str
+    conn: Connection, outcomes: Sequence[Settled], want: Want, doubted: Sequence[Settled]
 ) -> tuple[int, list[Leased]]:
-    written = settle(conn, outcomes, node=node, now=want.now) if outcomes else 0
+    if doubted and (again := settle_again(conn, doubted, node=want.lease, now=want.now)):
+        log.warning("deliveries.settled_again", channel=want.channel, count=again)
+    written = settle(conn, outcomes, node=want.lease, now=want.now) if outcomes else 0
     return written, lease(conn, want) if want.limit else []

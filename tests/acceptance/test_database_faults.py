@@ -10,6 +10,8 @@ import asyncpg
 import pytest
 from sqlalchemy import Connection, func, select
 
+from alertd.app import WITNESS_S
+from alertd.pipeline.lanes import is_held
 from alertd.store.schema import attempts
 from tests.acceptance.conftest import Scene, Scenes
 from tests.acceptance.harness.account import in_hand
@@ -19,6 +21,7 @@ from tests.acceptance.harness.proxy import Cable
 from tests.acceptance.harness.town import LEASE_S
 
 PAST_LEASE_S = LEASE_S + 2
+DONE = "SELECT count(*) FROM deliveries WHERE handed_over AND channel <> 'feed'"
 
 
 async def underway(scene: Scene) -> None:
@@ -79,6 +82,39 @@ async def test_dispatch_goes_on_at_the_standby_that_took_over(
     await postgres.stop(signal.SIGKILL)
     await standby.promote()
     await scene.reckon(bound=len(held))
+
+
+@pytest.fixture
+async def lagging(postgres: Postgres) -> AsyncIterator[Postgres]:
+    """An asynchronous standby."""
+    server = Postgres("127.0.0.2")
+    try:
+        await server.follow(postgres)
+        yield server
+    finally:
+        await server.close()
+
+
+async def test_outcomes_that_the_standby_lacked_are_found_missing_and_written_again(
+    scenes: Scenes, postgres: Postgres, lagging: Postgres
+) -> None:
+    both = f"{postgres.host}:{postgres.port},{lagging.host}:{lagging.port}"
+    url = f"postgresql://postgres@{both}/alertd?target_session_attrs=primary"
+    scene = await scenes.make(url, people=200, delay_ms=100)
+    await scene.daemon.start()
+    await underway(scene)
+    await lagging.execute("ALTER SYSTEM SET primary_conninfo = ''")
+    await lagging.execute("SELECT pg_reload_conf()")
+    await asyncio.sleep(WITNESS_S + 1)
+    done, held = await scene.here.done(), await in_hand(scene.here)
+    assert done > int(str(await lagging.value(DONE)))
+    await postgres.stop(signal.SIGKILL)
+    await lagging.promote()
+    await scene.reckon(bound=len(held))
+    said = scene.daemon.logged()
+    assert "deliveries.settled_again" in said
+    assert "ledger.went_back" in said
+    assert not await scene.here.tools.store.read(is_held)
 
 
 async def test_a_server_without_a_free_connection_is_waited_for(scenes: Scenes) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, update
 from aiohttp import web
 from aiosmtpd.smtp import SMTP
 from structlog.testing import capture_logs
@@ -27,9 +28,12 @@ from alertd.anchors import (
 )
 from alertd.core.audit import Fault, Finding, Head
 from alertd.core.errors import ConfigError
+from alertd.pipeline.hold import went_back_at
+from alertd.pipeline.lanes import is_held
+from alertd.pipeline.record import HEAD as HEAD_MARK
 from alertd.pipeline.record import read_head
 from alertd.settings import Anchors
-from alertd.store.schema import audit
+from alertd.store.schema import audit, marks
 from alertd.workers.anchor import Anchoring
 
 from .conftest import Ledger, attempt
@@ -274,6 +278,34 @@ async def test_chain_that_does_not_follow_the_last_known_anchor_is_not_signed(
     with capture_logs():
         await anchoring.write()
     assert (anchoring.broken, target.anchors) == (True, [])
+
+
+async def forget_the_last(ledger: Ledger, kept: Head) -> None:
+    """Do what a standby does that takes over before it has heard of the latest entries."""
+    await ledger.tamper(delete(audit).where(audit.c.seq > kept.seq))
+    await ledger.tamper(update(marks).where(marks.c.name == HEAD_MARK).values(value=str(kept)))
+
+
+@pytest.mark.parametrize("lost", ["outcomes", "a decision"])
+async def test_a_ledger_that_lost_its_end_is_followed_from_what_it_kept(
+    ledger: Ledger, clock: Any, lost: str
+) -> None:
+    target = Memory()
+    anchoring = make_anchoring(ledger, clock, target)
+    await ledger.record()
+    await anchoring.write()
+    kept = await ledger.store.read(read_head)
+    await (ledger.settle([attempt()]) if lost == "outcomes" else ledger.record())
+    await anchoring.look()
+    await forget_the_last(ledger, kept)
+    with capture_logs() as logs:
+        await anchoring.write()
+    [said] = logs
+    assert (said["event"], said["kept"], said["known"]) == ("ledger.went_back", 1, 2)
+    assert said["held"] is await ledger.store.read(is_held) is (lost == "a decision")
+    assert await ledger.store.read(went_back_at, clock()) == clock()
+    assert not anchoring.broken
+    assert target.anchors[-1].head == await ledger.store.read(read_head)
 
 
 async def test_state_change_is_anchored_at_once_and_a_batch_waits(

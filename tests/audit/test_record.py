@@ -107,7 +107,7 @@ async def test_advance_gives_the_end_from_any_known_head(ledger: Ledger) -> None
     await ledger.record()
     since = await ledger.store.read(read_head)
     await ledger.record()
-    head = await ledger.store.read(advance, since)
+    head, _ = await ledger.store.read(advance, since)
     assert (head.seq, head) == (2, await ledger.store.read(read_head))
 
 

@@ -85,6 +85,12 @@ class Ledger:
         self, taken: Sequence[Leased], result: Result = Result.DELIVERED, *, by: str = "a"
     ) -> int:
         """Settle each as delivered, or as put off by a minute; gives how many were written."""
+        batch = self.outcomes(taken, result, by=by)
+        return await self.store.write(settle, batch, node=by, now=to_micros(self.clock()))
+
+    def outcomes(
+        self, taken: Sequence[Leased], result: Result = Result.DELIVERED, *, by: str = "a"
+    ) -> list[Settled]:
         now = to_micros(self.clock())
         outcome = Outcome(result)
         following = (
@@ -92,7 +98,7 @@ class Ledger:
             if result is Result.DELIVERED
             else Next(State.QUEUED, self.clock() + timedelta(minutes=1))
         )
-        batch = [
+        return [
             Settled(
                 leased=row,
                 change=changed(row, outcome, following, now),
@@ -101,7 +107,6 @@ class Ledger:
             )
             for row in taken
         ]
-        return await self.store.write(settle, batch, node=by, now=now)
 
     async def states(self, dispatch_id: int) -> dict[str, int]:
         return await self.store.read(_states, dispatch_id)

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 from sqlalchemy import Connection, insert, select, update
 
-from alertd.core.delivery import Result, UncertainPolicy
+from alertd.core.delivery import LONGEST_PAUSE, Result, UncertainPolicy
 from alertd.core.rendition import Kind
 from alertd.pipeline import lanes
 from alertd.pipeline.activate import PUBLIC
-from alertd.pipeline.deliver import give_up, reclaim
+from alertd.pipeline.deliver import bring_forward, give_up, reclaim, settle_again
 from alertd.pipeline.dispatch import stop
 from alertd.pipeline.expand import expand, sweep
 from alertd.store.schema import (
@@ -103,6 +103,25 @@ async def test_a_process_that_wakes_late_writes_nothing(ledger: Ledger) -> None:
     assert await ledger.states(dispatch) == {"delivered": 2}
 
 
+async def test_outcomes_that_the_database_forgot_are_written_again_and_no_others(
+    ledger: Ledger,
+) -> None:
+    """A standby took over that had not heard of them: of one, not even that it was leased."""
+    await ledger.recipients(3)
+    dispatch = await ledger.dispatch(await ledger.alert())
+    await ledger.expand()
+    known = ledger.outcomes(await ledger.lease())
+    _, others, unleased = (each.change.id for each in known)
+    await ledger.store.write(_stand, others, state="leased", lease="another")
+    await ledger.store.write(_stand, unleased, state="queued", lease=None)
+    now = to_micros(ledger.clock())
+    for written in (2, 0):
+        again = await ledger.store.write(settle_again, known, node="a", now=now)
+        assert again == written
+    assert await ledger.states(dispatch) == {"delivered": 2, "leased": 1}
+    assert await ledger.store.read(_counted, dispatch) == {"delivered": 2, "queued": 1}
+
+
 async def test_a_lost_lease_is_never_taken_back_early(ledger: Ledger) -> None:
     await ledger.recipients(1)
     await ledger.dispatch(await ledger.alert())
@@ -122,6 +141,21 @@ async def test_a_clock_that_jumps_back_sends_nothing_early_and_loses_nothing(
     ledger.clock.tick(hours=-1)
     assert await ledger.lease() == []
     ledger.clock.tick(hours=1, minutes=2)
+    assert len(await ledger.lease()) == 1
+
+
+async def test_what_a_clock_that_ran_ahead_put_off_is_due_when_it_is_set_back(
+    ledger: Ledger,
+) -> None:
+    await ledger.recipients(1)
+    await ledger.dispatch(await ledger.alert())
+    await ledger.expand()
+    ledger.clock.tick(hours=1)
+    await ledger.settle(await ledger.lease(), Result.UNSENT)
+    ledger.clock.tick(hours=-1)
+    now = ledger.clock()
+    hasten = {"now": to_micros(now), "beyond": to_micros(now + LONGEST_PAUSE)}
+    assert await ledger.store.write(bring_forward, **hasten) == 1
     assert len(await ledger.lease()) == 1
 
 
@@ -316,6 +350,10 @@ async def _reclaim(ledger: Ledger) -> int:
     policies = {"webhook": UncertainPolicy.RESEND}
     now = to_micros(ledger.clock())
     return await ledger.store.write(reclaim, policies, node="r", now=now)
+
+
+def _stand(conn: Connection, id_: int, **how: object) -> None:
+    conn.execute(update(deliveries).where(deliveries.c.id == id_).values(how))
 
 
 def _counted(conn: Connection, dispatch_id: int) -> dict[str, int]:

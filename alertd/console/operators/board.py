@@ -72,7 +72,7 @@ def _alarm(visit: Visit, alarm: Alarm) -> dict[str, Any]:
         named = lane_of(visit, alarm.subject)
     return {
         "title": visit.say(ALARMS.get(alarm.kind, alarm.kind)),
-        "subject": "" if alarm.kind in {"held", "chain_broken"} else named,
+        "subject": "" if alarm.kind in {"held", "chain_broken", "went_back"} else named,
         "raised_at": alarm.raised_at,
         "told": alarm.told_at is not None,
         "link": f"{CHANNEL}?lane={alarm.subject}" if where else links.get(alarm.kind, "/audit"),

@@ -85,6 +85,7 @@ ALARMS: Mapping[str, str] = {
     "held": N_("An old copy of the ledger is held: nothing is sent"),
     "uncertain": N_("Nobody knows whether messages arrived: try them again, or wait for a report"),
     "clock_off": N_("This machine's clock is wrong: set it right, what was refused is tried again"),
+    "went_back": N_("The database lost its latest entries: a standby took over that lacked them"),
     "glass_broken": N_("An administrator was entered without a second one's word"),
 }
 STAGES: Mapping[str, str] = {
@@ -113,6 +114,8 @@ ACTS: Mapping[str, str] = {
     "deliveries.settled": N_("Outcomes of sending written"),
     "dispatch.held": N_("Sending held: an old copy"),
     "dispatch.released": N_("Sending released"),
+    "ledger.went_back": N_("The database lost entries"),
+    "deliveries.settled_again": N_("Lost outcomes written again"),
     "lane.closed": N_("Channel paused"),
     "lane.opened": N_("Channel resumed"),
     "lane.draining": N_("Channel being emptied"),
