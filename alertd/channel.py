@@ -105,6 +105,7 @@ class Pace:
     concurrency: int = 32  # messages in flight from one process
     per_lane: int = 32  # of these, to one endpoint host or provider
     rate_per_s: float | None = None  # messages a second over all processes and nodes
+    slow: int = 0  # in flight beside these, once each has taken longer than a second
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ TYPES = {
 }
 ENDS = frozenset({Kind.END, Kind.CORRECTION, Kind.EXPIRY})
 IDENTITY = ("alert_id", "identifier", "status", "language", "link", "cap_url")
+SLOW_SHARE = 4  # endpoints that hang, to each that answers
 LARGEST_BODY = 20_000  # what the standard lets a receiver count on
 
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
@@ -47,7 +48,9 @@ class WebhookSettings(BaseModel):
         default=5, description="Longest wait for a connection, DNS and TLS included."
     )
     concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=64, description="Requests in flight over all endpoints."
+        default=64,
+        description="Requests in flight over all endpoints; beside them, four times as many to "
+        "endpoints that have not answered for a second.",
     )
     concurrency_per_host: Annotated[int, Field(ge=1, le=100)] = Field(
         default=8, description="Requests in flight to one endpoint host."
@@ -82,7 +85,7 @@ class WebhookChannel:
         self._clocks = PeerClocks()
         self._guard = Guard(environment.allow_addresses)
         self._courier = Courier(
-            connections=settings.concurrency,
+            connections=(1 + SLOW_SHARE) * settings.concurrency,
             per_host=settings.concurrency_per_host,
             connect_s=settings.connect_timeout_s,
             total_s=settings.timeout_s,
@@ -130,7 +133,9 @@ class WebhookChannel:
 
     @property
     def pace(self) -> Pace:
-        return Pace(self.settings.concurrency, self.settings.concurrency_per_host)
+        set_ = self.settings
+        slow = SLOW_SHARE * set_.concurrency
+        return Pace(set_.concurrency, set_.concurrency_per_host, slow=slow)
 
     @property
     def clock_gap_s(self) -> float:

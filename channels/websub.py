@@ -25,6 +25,7 @@ from alertd.guard import Guard
 ATOM = "http://www.w3.org/2005/Atom"
 MEDIA_TYPE = "application/atom+xml"
 CAP = "application/cap+xml"
+SLOW_SHARE = 4  # subscribers that hang, to each that answers
 
 
 class WebsubSettings(BaseModel):
@@ -67,7 +68,7 @@ class WebsubChannel:
         self._public_url = environment.public_url
         self._guard = Guard(environment.allow_addresses)
         self._courier = Courier(
-            connections=settings.concurrency,
+            connections=(1 + SLOW_SHARE) * settings.concurrency,
             per_host=settings.concurrency_per_host,
             connect_s=min(5, settings.timeout_s),
             total_s=settings.timeout_s,
@@ -113,7 +114,9 @@ class WebsubChannel:
 
     @property
     def pace(self) -> Pace:
-        return Pace(self.settings.concurrency, self.settings.concurrency_per_host)
+        set_ = self.settings
+        slow = SLOW_SHARE * set_.concurrency
+        return Pace(set_.concurrency, set_.concurrency_per_host, slow=slow)
 
     def lane(self, address: str) -> str:
         url = URL(address)

@@ -6,12 +6,14 @@ a lane that is slow or dead fills its own places and no others.
 
 import asyncio
 import contextlib
+import itertools
 import random
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 import structlog
 from sqlalchemy import Connection
@@ -43,6 +45,7 @@ log = structlog.get_logger(__name__)
 POLL_S = 1.0  # a wake-up may be lost
 GROUP_S = 0.1  # how long the last outcomes of a burst wait for company
 STORE_PAUSE_S = 1.0  # between tries while the database is away
+SLOW_S = 1.0  # after which what is in flight leaves its place to others
 STUCK_S = 0.1  # how long what waits for a full lane may fill our hands
 BUSY_LANE_S = 1  # how long it is put off then
 MANY_LANES = 10_000  # whose windows are remembered
@@ -86,6 +89,9 @@ class DeliveryWorker:
         self._parked: dict[str, deque[InHand]] = {}  # wait for a place in their lane
         self._moved_at: dict[str, float] = {}  # when the last of them got one
         self._in_flight = 0
+        self._begun: dict[int, float] = {}  # what is in flight, the longest first
+        self._slow = 0  # how much of it takes long, so that others have its places
+        self._senders: set[asyncio.Task[None]] = set()
         self._outcomes: list[Settled] = []
         self._latest: deque[Settled] = deque(maxlen=LATEST)
         self._doubts = False  # whether the database still has these
@@ -95,18 +101,15 @@ class DeliveryWorker:
 
     async def run(self) -> None:
         """Work until `stop`; then wait for what is in flight and give the rest back."""
-        senders = [
-            asyncio.create_task(self._send_always(), name=f"send-{self._channel.name}-{n}")
-            for n in range(self._pace.concurrency)
-        ]
+        self._man_the_places()
         try:
             while not self._stopping:
                 await self._cycle()
             await self._drain()
         finally:
-            for sender in senders:
+            for sender in self._senders:
                 sender.cancel()
-            await asyncio.gather(*senders, return_exceptions=True)
+            await asyncio.gather(*self._senders, return_exceptions=True)
 
     def stop(self) -> None:
         self._stopping = True
@@ -117,6 +120,7 @@ class DeliveryWorker:
     async def _cycle(self) -> None:
         self._turn.clear()
         self._relieve()
+        self._man_the_places()
         outcomes, self._outcomes = self._outcomes, []
         room = self._room()
         if outcomes or room:
@@ -129,7 +133,7 @@ class DeliveryWorker:
 
     def _room(self) -> int:
         """Give how many more to lease: none until half of the batch is through."""
-        held = len(self._ready) + self._in_flight + self._waiting()
+        held = len(self._ready) + self._in_flight - self._slow + self._waiting()
         room = max(self._limits.batch, 2 * self._pace.concurrency) - held
         return room if room >= self._limits.batch // 2 else 0
 
@@ -227,13 +231,27 @@ class DeliveryWorker:
 
     # --- sending -----------------------------------------------------------------------------
 
+    def _man_the_places(self) -> None:
+        """Give the place of what hangs to somebody else, within the channel's bound."""
+        late = time.monotonic() - SLOW_S
+        begun = itertools.islice(self._begun.values(), self._pace.slow)
+        self._slow = sum(1 for _ in itertools.takewhile(lambda at: at < late, begun))
+        while len(self._senders) < self._pace.concurrency + self._slow:
+            sender = asyncio.create_task(self._send_always(), name=f"send-{self._channel.name}")
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
+
     async def _send_always(self) -> None:
         while True:
+            if len(self._senders) > self._pace.concurrency + self._slow:
+                self._senders.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+                return  # what hung has ended: one place too many
             hand = await self._next()
             lane = hand.leased.lane
             try:
                 settled = await self._attempt(hand)
             finally:
+                self._begun.pop(hand.leased.id, None)
                 self._in_flight -= 1
                 self._busy[lane] -= 1
             if settled is not None:
@@ -254,6 +272,7 @@ class DeliveryWorker:
             if self._busy[lane] < self._window(lane):
                 self._busy[lane] += 1
                 self._in_flight += 1
+                self._begun[hand.leased.id] = time.monotonic()
                 return hand
             self._park(hand)
 

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
 from aiohttp import web
 from aiosmtpd.smtp import SMTP
+from sqlalchemy import delete, update
 from structlog.testing import capture_logs
 
 from alertd.anchors import (

@@ -50,8 +50,9 @@ async def state_is(town: Town, alert_id: str, **wanted: Any) -> None:
     """Wait until the alert's text message stands so."""
 
     def read(conn: Connection) -> bool:
-        row = conn.execute(select(deliveries).where(deliveries.c.channel == "sms")).mappings().one()
-        return all(row[name] == value for name, value in wanted.items())
+        query = select(deliveries).where(deliveries.c.channel == "sms")
+        row = conn.execute(query).mappings().one_or_none()  # None: not expanded yet
+        return row is not None and all(row[name] == value for name, value in wanted.items())
 
     async with asyncio.timeout(15):
         while not await town.tools.store.read(read):  # noqa: ASYNC110 - the ledger has no event
