@@ -38,6 +38,7 @@ from alertd.pipeline.reports import delivery_ref
 from alertd.store.ledger import Leased
 from alertd.store.schema import to_micros
 from alertd.tools import Tools
+from alertd.workers.latest import Latest
 from alertd.workers.running import NotApproved, Running, RunningDispatches
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,6 @@ SLOW_S = 1.0  # after which what is in flight leaves its place to others
 STUCK_S = 0.1  # how long what waits for a full lane may fill our hands
 BUSY_LANE_S = 1  # how long it is put off then
 MANY_LANES = 10_000  # whose windows are remembered
-LATEST = 5_000  # outcomes that are remembered in case a standby takes over that lacks them
 BLOCKED_S = 60  # how long a dispatch whose bytes were not approved is put off
 
 
@@ -68,6 +68,7 @@ class InHand:
 
     leased: Leased
     lost_at: float  # on the monotonic clock
+    begun_at: float = 0
 
 
 class DeliveryWorker:
@@ -89,12 +90,11 @@ class DeliveryWorker:
         self._parked: dict[str, deque[InHand]] = {}  # wait for a place in their lane
         self._moved_at: dict[str, float] = {}  # when the last of them got one
         self._in_flight = 0
-        self._begun: dict[int, float] = {}  # what is in flight, the longest first
+        self._begun: dict[int, InHand] = {}  # what is in flight, the longest first
         self._slow = 0  # how much of it takes long, so that others have its places
         self._senders: set[asyncio.Task[None]] = set()
         self._outcomes: list[Settled] = []
-        self._latest: deque[Settled] = deque(maxlen=LATEST)
-        self._doubts = False  # whether the database still has these
+        self._latest = Latest()
         self._turn = tools.store.listen(DELIVERIES, watch=True)
         self._more = asyncio.Condition()
         self._stopping = False
@@ -158,12 +158,12 @@ class DeliveryWorker:
                 rate=self._pace.rate_per_s,
             )
             write = asyncio.ensure_future(
-                self._tools.store.write(_settle_and_lease, outcomes, want, self._doubted())
+                self._tools.store.write(_settle_and_lease, outcomes, want, self._latest.doubted())
             )
             try:
                 written, taken = await asyncio.shield(write)
             except StoreError as error:
-                self._doubts = True
+                self._latest.doubtful = True
                 log.error(
                     "ledger.away", channel=self._channel.name, held=len(outcomes), why=str(error)
                 )
@@ -179,15 +179,30 @@ class DeliveryWorker:
                 )
                 await asyncio.sleep(STORE_PAUSE_S)
                 return []
-            self._doubts = written < len(outcomes)
-            self._latest.extend(outcomes)
+            doubtful = self._latest.doubtful or written < len(outcomes)
+            self._latest.doubtful = written < len(outcomes)
+            self._latest.add(outcomes)
             if outcomes:
                 self._tell(outcomes, written)
+            if doubtful:
+                ours = {hand.leased.id for hand in self._unbegun()}
+                ours |= {settled.change.id for settled in self._outcomes}  # come in meanwhile
+                taken = [leased for leased in taken if leased.id not in ours]
             lost_at = began + self._limits.lease_s
-            return [InHand(leased, lost_at) for leased in taken]
+            return [InHand(leased, lost_at) for leased in taken if not self._knows_better(leased)]
 
-    def _doubted(self) -> list[Settled]:
-        return [each for each in self._latest if each.change.handed_over] if self._doubts else []
+    def _knows_better(self, leased: Leased) -> bool:
+        """Tell whether the database gave out, as untried, what is in flight or has left."""
+        begun = self._begun.get(leased.id)
+        if (known := self._latest.forgotten(leased)) is not None:
+            self._outcomes.append(known)
+        elif begun is None or begun.leased.attempts != leased.attempts:
+            return False
+        self._latest.doubtful = True
+        return True
+
+    def _unbegun(self) -> list[InHand]:
+        return [*self._ready, *(hand for lane in self._parked.values() for hand in lane)]
 
     def _tell(self, outcomes: Sequence[Settled], written: int) -> None:
         results = Counter(str(settled.result) for settled in outcomes)
@@ -206,7 +221,7 @@ class DeliveryWorker:
 
     async def _drain(self) -> None:
         """Let what is in flight end, within the deadline; give back what was not begun."""
-        self._return(list(self._ready) + [hand for lane in self._parked.values() for hand in lane])
+        self._return(self._unbegun())
         self._ready.clear()
         self._parked.clear()
         self._moved_at.clear()
@@ -235,7 +250,7 @@ class DeliveryWorker:
         """Give the place of what hangs to somebody else, within the channel's bound."""
         late = time.monotonic() - SLOW_S
         begun = itertools.islice(self._begun.values(), self._pace.slow)
-        self._slow = sum(1 for _ in itertools.takewhile(lambda at: at < late, begun))
+        self._slow = sum(1 for _ in itertools.takewhile(lambda hand: hand.begun_at < late, begun))
         while len(self._senders) < self._pace.concurrency + self._slow:
             sender = asyncio.create_task(self._send_always(), name=f"send-{self._channel.name}")
             self._senders.add(sender)
@@ -272,7 +287,8 @@ class DeliveryWorker:
             if self._busy[lane] < self._window(lane):
                 self._busy[lane] += 1
                 self._in_flight += 1
-                self._begun[hand.leased.id] = time.monotonic()
+                hand.begun_at = time.monotonic()
+                self._begun[hand.leased.id] = hand
                 return hand
             self._park(hand)
 
