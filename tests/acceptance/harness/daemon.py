@@ -69,18 +69,18 @@ class Daemon:
     async def kill(self) -> None:
         """kill -9, helping processes included: the machine died."""
         os.killpg(self.pid, signal.SIGKILL)
-        await self._ended()
+        await self.ended()
 
     async def kill_parent(self) -> None:
         """kill -9 the process that serves; those that help it are left to notice."""
         os.kill(self.pid, signal.SIGKILL)
-        await self._ended()
+        await self.ended()
 
     async def stop(self, patience_s: float = 30) -> int:
         """SIGTERM; gives the exit status."""
         os.kill(self.pid, signal.SIGTERM)
         async with asyncio.timeout(patience_s):
-            return await self._ended()
+            return await self.ended()
 
     def suspend(self) -> None:
         os.killpg(self.pid, signal.SIGSTOP)
@@ -93,9 +93,10 @@ class Daemon:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-            await self._ended()
+            await self.ended()
 
-    async def _ended(self) -> int:
+    async def ended(self) -> int:
+        """Return once it has ended; gives the exit status."""
         assert self._process is not None
         return await self._process.wait()
 
