@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from alertd.app import WITNESS_S
+from alertd.core.errors import StoreBusy
 from alertd.pipeline.lanes import is_held
+from alertd.store.postgresql import POOL
 from alertd.store.schema import attempts
+from alertd.store.store import open_store
 from tests.acceptance.conftest import Scene, Scenes
 from tests.acceptance.harness.account import in_hand
 from tests.acceptance.harness.daemon import Daemon
@@ -136,6 +139,19 @@ async def test_a_server_without_a_free_connection_is_waited_for(scenes: Scenes) 
         await postgres.close()
 
 
+@pytest.mark.chaos
+async def test_a_node_that_has_every_connection_in_use_says_so_and_goes_on(
+    postgres: Postgres,
+) -> None:
+    async with open_store(postgres.url()) as store:
+        await store.migrate()
+        busy = [asyncio.create_task(store.write(_sleep)) for _ in range(2 * POOL)]
+        with pytest.raises(StoreBusy, match="every connection to the database is in use"):
+            await store.write(_sleep)
+        await asyncio.gather(*busy)
+        assert await store.read(_attempts) == 0
+
+
 async def test_a_lone_node_that_slept_past_its_leases_counts_each_attempt_once(
     scenes: Scenes, postgres: Postgres
 ) -> None:
@@ -207,6 +223,10 @@ async def _take_every_connection(
 
 async def _start_both(scene: Scene, other: Daemon) -> None:
     await asyncio.gather(scene.daemon.start(), other.start())
+
+
+def _sleep(conn: Connection) -> None:
+    conn.execute(text("SELECT pg_sleep(12)"))  # longer than a connection is waited for
 
 
 def _attempts(conn: Connection) -> int:

@@ -17,6 +17,7 @@ from alertd.core.rendition import Kind
 from alertd.demo.twilio import ACCOUNT_SID
 from alertd.pipeline import lanes, persons
 from alertd.pipeline.hold import hold_old_copy
+from alertd.pipeline.record import Entry, record
 from alertd.settings import Watch
 from alertd.store.schema import addresses, alarms, audit, dispatches
 from alertd.tools import CONSOLE, Actor
@@ -278,12 +279,21 @@ async def test_the_measures_are_for_this_machine_and_for_operators(
     assert (await scrape(town, **forwarded, **bearer))[0] == 200
 
 
-async def test_readiness_tells_of_a_broken_chain_and_a_held_ledger(town: Town) -> None:
+def forge(conn: Connection) -> None:
+    seq = record(conn, Entry("person:1", "alert.edited"), at=datetime.now(UTC))
+    conn.execute(update(audit).where(audit.c.seq == seq).values(actor="nobody"))
+
+
+async def test_readiness_and_alarms_tell_of_a_broken_chain_and_a_held_ledger(town: Town) -> None:
     await town.tools.vault.note("ledger_head", "1:" + "0" * 64)
     await hold_old_copy(town.tools, "example")
-    await town.tools.store.write(lambda conn: conn.execute(update(audit).values(actor="nobody")))
+    await town.tools.store.write(forge)
+    await until(lambda: town.app.watcher.chain.broken)
     url = f"http://127.0.0.1:{town.app.ports['api']}/readyz"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         assert answer.status == 200
         said = await answer.json()
     assert any("held" in alarm for alarm in said["alarms"])
+    assert any("does not verify" in alarm for alarm in said["alarms"])
+    await town.app.watcher.look()
+    assert {("chain_broken", True), ("held", True)} <= set(await town.tools.store.read(kinds))
