@@ -29,8 +29,20 @@ _SESSION = {
     "timezone": "UTC",
     "idle_in_transaction_session_timeout": "4s",  # less than the shortest lease
     "statement_timeout": "20s",
-    "lock_timeout": "10s",
+    "lock_timeout": "5s",
+    "application_name": "alertd",
+    # A node whose machine or network is gone without a word is noticed within 15 seconds.
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
 }
+# Ends what no timeout of a session does: one that waits for the rest of a message.
+_FENCE = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name = 'alertd'
+  AND wait_event_type = 'Client' AND xact_start < clock_timestamp() - interval '4 seconds'
+"""
+LOCKED = "55P03"
 _UNREACHABLE = (
     OSError,
     TimeoutError,
@@ -88,7 +100,16 @@ class PostgresStore:
         meaning = _busy(error)
         if isinstance(meaning, StandbyAnswers):
             await self._engine.dispose()
+        if isinstance(error, DBAPIError) and _state(error) == LOCKED:
+            await self._fence()
         return meaning
+
+    async def _fence(self) -> None:
+        """Take their locks from nodes that hang, or are cut off, in a transaction."""
+        with contextlib.suppress(DBAPIError, PoolTimeout, *_UNREACHABLE):
+            async with self._engine.begin() as conn:
+                ended = await conn.scalar(text(_FENCE))
+            log.warning("store.fenced", sessions=ended)
 
     def listen(self, topic: str, *, watch: bool = False) -> asyncio.Event:
         return self._topics.listen(topic, watch=watch)
@@ -167,12 +188,16 @@ class StandbyAnswers(StoreBusy):
     """The database is read-only: a standby answers."""
 
 
+def _state(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
 def _busy(error: Exception) -> Exception:
     """Give StoreBusy for whatever may pass: no connection, overload, deadlock, failover."""
     if isinstance(error, PoolTimeout):
         return StoreBusy("every connection to the database is in use")
     if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None) or ""
+        state = _state(error)
         if state == "25006":
             return StandbyAnswers(StandbyAnswers.__doc__)
         if state in DiskFull.CODES:

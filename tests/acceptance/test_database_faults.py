@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, func, select, text
 from alertd.app import WITNESS_S
 from alertd.core.errors import StoreBusy
 from alertd.pipeline.lanes import is_held
+from alertd.pipeline.record import Entry, record
 from alertd.store.postgresql import POOL
 from alertd.store.schema import attempts
 from alertd.store.store import open_store
@@ -152,6 +154,24 @@ async def test_a_node_that_has_every_connection_in_use_says_so_and_goes_on(
         assert await store.read(_attempts) == 0
 
 
+@pytest.mark.chaos
+async def test_a_session_that_no_timeout_ends_loses_its_locks_to_those_who_wait(
+    postgres: Postgres,
+) -> None:
+    """As of a node that was cut off in the middle of a message."""
+    async with open_store(postgres.url()) as store:
+        await store.migrate()
+        await store.write(_move_the_head)
+        settings = {"application_name": "alertd"}
+        cut_off = await asyncpg.connect(postgres.url(), server_settings=settings)
+        await cut_off.execute("BEGIN")
+        await cut_off.execute("SELECT * FROM marks FOR UPDATE")
+        with pytest.raises(StoreBusy):
+            await store.write(_move_the_head)
+        await store.write(_move_the_head)
+        assert cut_off.is_closed()
+
+
 async def test_a_lone_node_that_slept_past_its_leases_counts_each_attempt_once(
     scenes: Scenes, postgres: Postgres
 ) -> None:
@@ -223,6 +243,10 @@ async def _take_every_connection(
 
 async def _start_both(scene: Scene, other: Daemon) -> None:
     await asyncio.gather(scene.daemon.start(), other.start())
+
+
+def _move_the_head(conn: Connection) -> None:
+    record(conn, Entry("person:1", "alert.edited"), at=datetime.now(UTC))
 
 
 def _sleep(conn: Connection) -> None:
