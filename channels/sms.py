@@ -157,7 +157,7 @@ class SmsChannel:
             if self.settings.sender
             else {"messaging_service_sid": self.settings.messaging_service_sid}
         )
-        try:
+        with _understood(message.now):
             created = await self._client.messages.create_async(
                 to=message.address,
                 body=body,
@@ -165,12 +165,6 @@ class SmsChannel:
                 status_callback=f"{self._callback}?delivery={quote(message.delivery_id, safe='')}",
                 **sender,
             )
-        except TooManyRequests as error:
-            raise Throttled(retry_after(error.retry_after, message.now), "429") from None
-        except (TwilioRestException, TwilioServiceException) as error:
-            raise refusal(error.status, _number(error.code)) from None
-        except (ValueError, TypeError, AttributeError):  # accepted, and then no JSON object
-            raise Uncertain(Reason.BAD_ANSWER) from None
         if not created.sid:
             raise Uncertain(Reason.BAD_ANSWER)
         return Receipt("sent", provider_ref=created.sid)
@@ -178,8 +172,8 @@ class SmsChannel:
     async def find(self, message: Message) -> Receipt | None:
         """Look for the same words to the same number since the dispatch began.
 
-        Twilio keeps no reference of ours that could be searched. Words that it has altered are
-        not found again: then the message goes out twice, rather than not at all.
+        Twilio keeps no reference of ours. Words that it has altered are not found: sent twice
+        rather than not at all.
         """
         body = fill(message.prepared.parts, _slots(message)).decode().strip()
         since = message.sent_at - SKEW
@@ -244,7 +238,7 @@ class SmsChannel:
 
 @contextmanager
 def _understood(now: datetime) -> Iterator[None]:
-    """Raise what Twilio's refusal of a question means."""
+    """Raise what it means that Twilio refuses, or says what nobody can read."""
     try:
         yield
     except TooManyRequests as error:
