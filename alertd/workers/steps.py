@@ -13,6 +13,7 @@ from alertd.tools import Tools
 log = structlog.get_logger(__name__)
 
 LEAST = timedelta(seconds=5)  # smaller steps are what keeps a clock right
+AFTERMATH_S = 30.0  # in which outcomes may still be written that were decided before the step
 
 
 class Steps:
@@ -21,18 +22,22 @@ class Steps:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._ahead = self._difference()
+        self._until = 0.0  # on the monotonic clock
 
     async def look(self) -> None:
         """Let what was put off by a clock that ran ahead be due now, if it was set back since."""
         before, self._ahead = self._ahead, self._difference()
-        if before - self._ahead < LEAST:
+        if before - self._ahead >= LEAST:
+            log.warning("clock.set_back", seconds=round((before - self._ahead).total_seconds()))
+            self._until = time.monotonic() + AFTERMATH_S
+        if time.monotonic() > self._until:
             return
         now = self._tools.clock()
         count = await self._tools.store.write(
             bring_forward, now=to_micros(now), beyond=to_micros(now + LONGEST_PAUSE)
         )
-        back_s = (before - self._ahead).total_seconds()
-        log.warning("clock.set_back", seconds=round(back_s), due_again=count)
+        if count:
+            log.warning("clock.brought_forward", count=count)
 
     def _difference(self) -> timedelta:
         since_epoch = timedelta(microseconds=to_micros(self._tools.clock()))
