@@ -4,15 +4,17 @@ Between them the message is sent, outside any transaction (workers.delivery).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import product
 
 from sqlalchemy import Connection, func, select, update
 
 from alertd.core.audit import AttemptRow
 from alertd.core.delivery import (
+    LONGEST_PAUSE,
     PATIENCE,
     Next,
     Outcome,
@@ -137,7 +139,10 @@ def _verdict(
     if row.suppressed and not still_open[row.dispatch_id].tell_opted_out:
         return _close(row, State.CANCELLED, Reason.OPTED_OUT, now)
     later = _barred(lane, tried, now)
-    return None if later is None else _close(row, State.QUEUED, None, later)
+    if later is None:
+        return None
+    asked = later - now > LONGEST_PAUSE // timedelta(microseconds=1)  # only a peer asks so much
+    return _close(row, State.QUEUED, Reason.THROTTLED if asked else None, later)
 
 
 def _barred(lane: lanes.Lane | None, tried: int, now: int) -> int | None:
@@ -335,19 +340,28 @@ def settle_again(conn: Connection, batch: Sequence[Settled], *, node: str, now: 
     return len(again)
 
 
-def bring_forward(conn: Connection, *, now: int, beyond: int) -> int:
-    """Make due what waits for longer than any pause of ours; gives how much that was."""
-    found = conn.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.state == State.QUEUED,
-            deliveries.c.next_at > beyond,
-            func.coalesce(deliveries.c.reason, "") != Reason.THROTTLED,  # a peer asked for that
-        )
-        .values(next_at=now)
+def put_off_too_far(conn: Connection, channels: Iterable[str], beyond: int) -> list[int]:
+    """Give what waits for longer than any pause of ours: the clock was ahead when it was put off.
+
+    Where a peer asked for so long, or a lane rests, that is not our clock's doing.
+    """
+    query = select(deliveries.c.id).where(
+        deliveries.c.state == State.QUEUED,
+        deliveries.c.next_at > beyond,
+        func.coalesce(deliveries.c.reason, "") != Reason.THROTTLED,
     )
+    found: list[int] = []
+    for channel, priority in product(channels, Priority.ALL):  # by index: mostly, there is nothing
+        mine = (deliveries.c.channel == channel) & (deliveries.c.priority == priority)
+        found += conn.scalars(query.where(mine).limit(RECLAIM_CHUNK))
+    return found
+
+
+def bring_forward(conn: Connection, ids: Iterable[int], now: int) -> None:
+    """Make these due, where they still wait."""
+    mine = deliveries.c.id.in_(list(ids)) & (deliveries.c.state == State.QUEUED)
+    conn.execute(update(deliveries).where(mine).values(next_at=now))
     wake(conn, DELIVERIES)
-    return found.rowcount
 
 
 def give_up(conn: Connection, *, node: str, now: int) -> int:

@@ -11,9 +11,10 @@ from typing import Any
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from alertd.core.delivery import LONGEST_PAUSE
 from alertd.core.errors import StoreError
 from alertd.pipeline.ask import remind
-from alertd.pipeline.deliver import give_up, reclaim
+from alertd.pipeline.deliver import bring_forward, give_up, put_off_too_far, reclaim
 from alertd.pipeline.expire import expire, warn
 from alertd.pipeline.photos import forget_unused
 from alertd.pipeline.rebroadcast import rebroadcast
@@ -25,7 +26,6 @@ from alertd.tools import Tools
 from alertd.watch import takedowns
 from alertd.watch.links import test_links
 from alertd.watch.watcher import Watcher
-from alertd.workers.steps import Steps
 
 log = structlog.get_logger(__name__)
 
@@ -59,9 +59,16 @@ def duties(tools: Tools, node: str) -> list[Duty]:
     async def close_uncertain() -> None:
         await tools.store.write(give_up, node=node, now=to_micros(tools.clock()))
 
+    async def hasten() -> None:
+        now = tools.clock()
+        beyond = to_micros(now + LONGEST_PAUSE)
+        if late := await tools.store.read(put_off_too_far, tuple(tools.channels), beyond):
+            await tools.store.write(bring_forward, late, to_micros(now))
+            log.warning("deliveries.brought_forward", count=len(late))
+
     return [
         Duty("lost leases", 2, take_back),
-        Duty("clock steps", 2, Steps(tools).look),
+        Duty("put off too far", LOOK_S, hasten),
         Duty("uncertain deliveries", 30, close_uncertain),
         Duty("expiry", 5, lambda: expire(tools)),
         Duty("expiry warnings", 60, lambda: warn(tools)),

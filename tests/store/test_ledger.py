@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from alertd.core.delivery import LONGEST_PAUSE, Result, UncertainPolicy
+from alertd.core.errors import Reason
 from alertd.core.rendition import Kind
 from alertd.pipeline import lanes
 from alertd.pipeline.activate import PUBLIC
-from alertd.pipeline.deliver import bring_forward, give_up, reclaim, settle_again
+from alertd.pipeline.deliver import bring_forward, give_up, put_off_too_far, reclaim, settle_again
 from alertd.pipeline.dispatch import stop
 from alertd.pipeline.expand import expand, sweep
 from alertd.store.schema import (
@@ -151,11 +152,15 @@ async def test_what_a_clock_that_ran_ahead_put_off_is_due_when_it_is_set_back(
     await ledger.dispatch(await ledger.alert())
     await ledger.expand()
     ledger.clock.tick(hours=1)
-    await ledger.settle(await ledger.lease(), Result.UNSENT)
+    (row,) = await ledger.lease()
+    await ledger.settle([row], Result.UNSENT)
+    await ledger.store.write(_stand, row.id, reason=Reason.CLOCK)
     ledger.clock.tick(hours=-1)
     now = ledger.clock()
-    hasten = {"now": to_micros(now), "beyond": to_micros(now + LONGEST_PAUSE)}
-    assert await ledger.store.write(bring_forward, **hasten) == 1
+    beyond = to_micros(now + LONGEST_PAUSE)
+    late = await ledger.store.read(put_off_too_far, ["webhook"], beyond)
+    assert len(late) == 1
+    await ledger.store.write(bring_forward, late, to_micros(now))
     assert len(await ledger.lease()) == 1
 
 
