@@ -115,9 +115,9 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off(
         answer = await page.goto(path)
         assert answer is not None
         assert answer.status == 200, path
-        await shoot(page, f"operators-{name}-{language}-{size[0]}")
         for scheme, only in (("light", ()), ("dark", ("color-contrast",))):
             await page.emulate_media(color_scheme=scheme)
+            await shoot(page, f"operators-{name}-{language}-{size[0]}-{scheme}")
             if problems := await faults(page, only):
                 found[f"{name}, {scheme}"] = problems
         if await is_wider_than_its_window(page):
