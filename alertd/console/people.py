@@ -13,8 +13,8 @@ from alertd.pipeline import accountchanges as changes
 from alertd.pipeline import credentials, sessions
 from alertd.pipeline.accountchanges import TOKEN_APPROVAL
 from alertd.pipeline.identity import LONGEST_SUBJECT
-from alertd.store.accounts import person_programmes, person_regions
 from alertd.store.schema import marks, person_roles, persons, tokens
+from alertd.store.schema.accounts import person_programmes, person_regions
 from alertd.web.auth import approval_roles
 
 _PAGE = 100

@@ -12,9 +12,9 @@ from alertd.core.errors import Conflict, NotAllowed, NotFound
 from alertd.oidc import link_of
 from alertd.pipeline import credentials, identity, persons, rule_sets, sessions
 from alertd.pipeline.record import Entry, record
-from alertd.store.accounts import changes, person_programmes, person_regions
 from alertd.store.schema import marks, person_roles
 from alertd.store.schema import persons as people
+from alertd.store.schema.accounts import changes, person_programmes, person_regions
 from alertd.tools import Actor, Tools
 
 ADMINISTRATOR = "administrator"

@@ -15,8 +15,8 @@ from alertd.core.errors import InvalidAlert, NotAllowed, NotFound, Problem
 from alertd.pipeline import sessions, throttle
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.sessions import Factor, Session, Stage, digest
-from alertd.store.accounts import credentials, invitations, passkeys, recovery_codes
 from alertd.store.schema import persons
+from alertd.store.schema.accounts import credentials, invitations, passkeys, recovery_codes
 from alertd.tools import Tools
 from alertd.vault import Master
 

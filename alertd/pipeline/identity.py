@@ -9,8 +9,8 @@ from alertd.pipeline import credentials, sessions
 from alertd.pipeline.credentials import Opened, WrongProof
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.sessions import Factor, Session, Stage
-from alertd.store.accounts import credentials as accounts
 from alertd.store.schema import persons
+from alertd.store.schema.accounts import credentials as accounts
 from alertd.tools import Actor, Tools
 
 LONGEST_SUBJECT = 255

@@ -13,8 +13,8 @@ from alertd.core.alert import ChildAlert
 from alertd.core.errors import InvalidAlert, NotAllowed, Problem
 from alertd.core.jurisdiction import Jurisdiction
 from alertd.core.regions import Atlas
-from alertd.store.accounts import person_programmes, person_regions
 from alertd.store.schema import alerts, versions
+from alertd.store.schema.accounts import person_programmes, person_regions
 from alertd.tools import Actor, Tools
 
 Sight = Callable[[str, Collection[str]], bool]

@@ -31,8 +31,8 @@ from alertd.pipeline import credentials, sessions, throttle
 from alertd.pipeline.credentials import WrongProof
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.sessions import Factor, Session
-from alertd.store.accounts import credentials as accounts
-from alertd.store.accounts import passkeys
+from alertd.store.schema.accounts import credentials as accounts
+from alertd.store.schema.accounts import passkeys
 from alertd.tools import Tools
 
 LARGEST_ANSWER = 16 * 1024

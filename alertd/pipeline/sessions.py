@@ -14,8 +14,8 @@ from alertd.core.errors import NotFound
 from alertd.core.jurisdiction import Jurisdiction
 from alertd.pipeline import jurisdiction
 from alertd.pipeline.record import Entry, record
-from alertd.store.accounts import sessions
 from alertd.store.schema import person_roles, persons
+from alertd.store.schema.accounts import sessions
 from alertd.tools import Actor, Tools
 
 LIFETIME = timedelta(hours=12)

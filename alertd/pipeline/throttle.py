@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, insert, select, update
 
 from alertd.core.errors import NotAllowed
-from alertd.store.accounts import attempts
+from alertd.store.schema.accounts import attempts
 from alertd.vault import Master
 
 WINDOW = timedelta(minutes=15)

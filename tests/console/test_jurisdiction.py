@@ -16,8 +16,8 @@ from alertd.core.jurisdiction import Jurisdiction
 from alertd.core.regions import Atlas
 from alertd.pipeline import persons
 from alertd.pipeline.jurisdiction import require_area
-from alertd.store.accounts import person_programmes, person_regions
 from alertd.store.schema import audit
+from alertd.store.schema.accounts import person_programmes, person_regions
 from alertd.tools import CONSOLE, Actor, Tools
 from alertd.web.api import routes
 from tests.console.conftest import STAFF, SignIn

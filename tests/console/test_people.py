@@ -17,8 +17,8 @@ from alertd.pipeline import accountchanges as changes
 from alertd.pipeline import credentials, persons, sessions
 from alertd.pipeline.breakglass import break_glass, broken_at
 from alertd.pipeline.rule_sets import register_all
-from alertd.store.accounts import credentials as accounts
 from alertd.store.schema import audit, person_roles
+from alertd.store.schema.accounts import credentials as accounts
 from alertd.tools import Actor, Tools
 from tests.conftest import FakeClock
 from tests.console.conftest import Browser, SignIn, enter
