@@ -74,8 +74,10 @@ def lease(conn: Connection, want: Want) -> list[Leased]:
         return []
     limit = PROBATION if channel_lane and channel_lane.on_probation else want.limit
     limit = lanes.take_tokens(conn, want.channel, want.rate, min(limit, want.limit), want.now)
+    if not limit:
+        return []
     taken: list[Leased] = []
-    for priority in Priority.ALL:
+    for priority in ledger.priorities_due(conn, channel=want.channel, now=want.now):
         for _ in range(SIFT_ROUNDS):
             room = limit - len(taken)
             if room <= 0:

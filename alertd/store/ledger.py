@@ -102,6 +102,15 @@ ORDER BY d.next_at DESC LIMIT :limit {skip_locked}
 """
 )
 
+_SOME_DUE = """
+SELECT p.priority FROM (SELECT 0 AS priority UNION ALL SELECT 1 UNION ALL SELECT 2
+                        UNION ALL SELECT 3) AS p
+WHERE EXISTS (SELECT 1 FROM deliveries d
+              WHERE d.state = 'queued' AND d.channel = :channel AND d.priority = p.priority
+                AND d.next_at <= :now)
+ORDER BY p.priority
+"""
+
 _LOST = (
     _LEASED
     + """
@@ -196,9 +205,11 @@ _ATTEMPT_FIELDS = {
     "node": "text",
 }
 
+# WHERE TRUE, for SQLite would take ON for a join's.
 _PROGRESS = """
 INSERT INTO progress (dispatch_id, channel, state, count, first_at, last_at)
-VALUES (:dispatch_id, :channel, :state, :count, :at, :at)
+SELECT {dispatch_id}, {channel}, {state}, {count}, CAST(:at AS BIGINT), CAST(:at AS BIGINT)
+FROM {rows} WHERE TRUE
 ON CONFLICT (dispatch_id, channel, state) DO UPDATE SET
   count = progress.count + excluded.count,
   first_at = CASE WHEN progress.first_at < excluded.first_at THEN progress.first_at
@@ -206,12 +217,14 @@ ON CONFLICT (dispatch_id, channel, state) DO UPDATE SET
   last_at = CASE WHEN progress.last_at > excluded.last_at THEN progress.last_at
                  ELSE excluded.last_at END
 """
+_PROGRESS_FIELDS = {"dispatch_id": "int", "channel": "text", "state": "text", "count": "int"}
 _REGION_PROGRESS = """
 INSERT INTO region_progress (dispatch_id, region, state, count)
-VALUES (:dispatch_id, :region, :state, :count)
+SELECT {dispatch_id}, {region}, {state}, {count} FROM {rows} WHERE TRUE
 ON CONFLICT (dispatch_id, region, state) DO UPDATE SET
   count = region_progress.count + excluded.count
 """
+_REGION_PROGRESS_FIELDS = {"dispatch_id": "int", "region": "text", "state": "text", "count": "int"}
 
 
 @cache
@@ -232,6 +245,12 @@ def statement(
 ) -> TextClause:
     """Give `template` as this database says it; `fields` names a JSON row's places in order."""
     return _statement(conn.dialect.name, template, tuple((fields or {}).items()))
+
+
+def priorities_due(conn: Connection, *, channel: str, now: int) -> list[int]:
+    """Give the priorities at which something is due, the most urgent first."""
+    values = {"channel": channel, "now": now}
+    return list(conn.scalars(statement(conn, _SOME_DUE), values))
 
 
 def due(conn: Connection, *, channel: str, priority: int, now: int, limit: int) -> list[Leased]:
@@ -294,16 +313,16 @@ def add_progress(conn: Connection, counts: Mapping[ProgressKey, int], at: int) -
         channels[dispatch_id, channel, state] += count
         if region:
             regions[dispatch_id, region, state] += count
-    query = statement(conn, _PROGRESS)
-    for (dispatch_id, channel, state), count in sorted(channels.items()):
-        if count:
-            values = {"dispatch_id": dispatch_id, "channel": channel, "state": state}
-            conn.execute(query, {**values, "count": count, "at": at})
-    query = statement(conn, _REGION_PROGRESS)
-    for (dispatch_id, region, state), count in sorted(regions.items()):
-        if count:
-            values = {"dispatch_id": dispatch_id, "region": region, "state": state}
-            conn.execute(query, {**values, "count": count})
+    if rows := _told(channels):
+        query = statement(conn, _PROGRESS, _PROGRESS_FIELDS)
+        conn.execute(query, {**_bound(conn, rows), "at": at})
+    if rows := _told(regions):
+        query = statement(conn, _REGION_PROGRESS, _REGION_PROGRESS_FIELDS)
+        conn.execute(query, _bound(conn, rows))
+
+
+def _told(counts: Mapping[tuple[int, str, str], int]) -> list[tuple[int, str, str, int]]:
+    return sorted((*key, count) for key, count in counts.items() if count)
 
 
 def moved(counts: Counter[ProgressKey], place: Place, was: str, state: str, count: int = 1) -> None:

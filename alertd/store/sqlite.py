@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import queue
 import sqlite3
@@ -11,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -37,9 +36,10 @@ class SqliteStore:
         self._engine = engine
         self._topics = Topics(loop)
         self._jobs: queue.Queue[Job | None] = queue.Queue(MAX_WAITING)
+        self._look_at = 0.0  # when other processes' commits are looked for again
+        self._seen: int | None = None
         self._writer = threading.Thread(target=self._write_all, name="alertd-writer", daemon=True)
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="alertd-reader")
-        self._watcher = loop.create_task(self._watch(), name="alertd-watch")
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -83,21 +83,7 @@ class SqliteStore:
         await self.write(upgrade)
 
     async def close(self) -> None:
-        self._watcher.cancel()
-        await asyncio.gather(self._watcher, return_exceptions=True)
         await asyncio.to_thread(self._stop)
-
-    async def _watch(self) -> None:
-        """Notice what other processes commit, and wake whoever waits for it."""
-        path = self._engine.url.database or ""
-        seen = None
-        with contextlib.closing(sqlite3.connect(path, check_same_thread=False)) as connection:
-            while True:
-                (version,) = connection.execute("PRAGMA data_version").fetchone()
-                if seen not in (None, version):
-                    self._topics.wake_watching()
-                seen = version
-                await asyncio.sleep(WATCH_S)
 
     def _stop(self) -> None:
         self._jobs.put(None)
@@ -106,25 +92,48 @@ class SqliteStore:
         self._engine.dispose()
 
     def _write_all(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            group = [job]
-            while len(group) < MAX_GROUP and not self._jobs.empty():
-                if (more := self._jobs.get()) is None:
-                    self._jobs.put(None)
-                    break
-                group.append(more)
-            # Whoever gave up waiting is passed over; from here on they cannot give up any more.
-            wanted = [job for job in group if job[1].set_running_or_notify_cancel()]
-            if wanted:
-                self._write_group(wanted)
+        # One connection for good: what it sees of `data_version` are the others' commits alone.
+        with self._engine.connect().execution_options(alertd_writes=True) as conn:
+            while (job := self._next(conn)) is not None:
+                group = [job]
+                while len(group) < MAX_GROUP and not self._jobs.empty():
+                    if (more := self._jobs.get()) is None:
+                        self._jobs.put(None)
+                        break
+                    group.append(more)
+                # Whoever gave up waiting is passed over; from here on they cannot any more.
+                wanted = [job for job in group if job[1].set_running_or_notify_cancel()]
+                if wanted:
+                    self._write_group(conn, wanted)
 
-    def _write_group(self, group: list[Job]) -> None:
+    def _next(self, conn: Connection) -> Job | None:
+        """Give the next transaction; meanwhile notice what other processes commit."""
+        while True:
+            if time.monotonic() >= self._look_at:
+                self._look(conn)
+            try:
+                return self._jobs.get(timeout=WATCH_S)
+            except queue.Empty:
+                continue
+
+    def _look(self, conn: Connection) -> None:
+        self._look_at = time.monotonic() + WATCH_S
+        try:
+            raw = cast("sqlite3.Connection", conn.connection.driver_connection)
+            (version,) = raw.execute("PRAGMA data_version").fetchone()
+        except (sqlite3.Error, DBAPIError):
+            return  # whoever writes next is told
+        if self._seen not in (None, version):
+            self._topics.wake_watching()
+        self._seen = version
+
+    def _write_group(self, conn: Connection, group: list[Job]) -> None:
         """Commit all of `group` at once; if one fails, run each again in its own commit.
 
         SQLite may roll the whole transaction back on an error (a full disk), so there is
         no keeping of the others by savepoints.
         """
-        results, error = self._commit([work for work, _ in group])
+        results, error = self._commit(conn, [work for work, _ in group])
         if error is None:
             for (_, done), result in zip(group, results, strict=True):
                 done.set_result(result)
@@ -132,20 +141,19 @@ class SqliteStore:
             group[0][1].set_exception(_busy(error))
         else:
             for job in group:
-                self._write_group([job])
+                self._write_group(conn, [job])
 
     def _commit(
-        self, works: list[Callable[[Connection], Any]]
+        self, conn: Connection, works: list[Callable[[Connection], Any]]
     ) -> tuple[list[Any], Exception | None]:
         try:
-            with self._engine.connect().execution_options(alertd_writes=True) as conn:
-                try:
-                    with conn.begin():
-                        results = [work(conn) for work in works]
-                    topics = take_topics(conn)
-                except BaseException:
-                    _discard(conn)
-                    raise
+            try:
+                with conn.begin():
+                    results = [work(conn) for work in works]
+                topics = take_topics(conn)
+            except BaseException:
+                _discard(conn)
+                raise
         except Exception as error:  # noqa: BLE001 - goes to whoever asked
             return [], error
         self._topics.wake(topics)
@@ -188,7 +196,7 @@ def _prepare(connection: sqlite3.Connection, _: object) -> None:
         "secure_delete=ON",  # an erased address is overwritten, not only forgotten
         f"busy_timeout={BUSY_S * 1000}",
         "temp_store=MEMORY",
-        "cache_size=-16000",  # KiB
+        "cache_size=-4000",  # KiB, of each connection; what is more is in the kernel's cache
         "journal_size_limit=67108864",
     ):
         connection.execute(f"PRAGMA {pragma}")

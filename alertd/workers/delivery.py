@@ -57,7 +57,7 @@ BLOCKED_S = 60  # how long a dispatch whose bytes were not approved is put off
 class Limits:
     """What one process may hold of one channel."""
 
-    batch: int = 500
+    batch: int = 1000
     lease_s: float = 60
     drain_s: float = 20
 
@@ -143,6 +143,13 @@ class DeliveryWorker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._turn.wait()
+                while not (self._stopping or self._room() or self._group_is_full()):
+                    self._turn.clear()  # others have work: we have our hands full
+                    await self._turn.wait()
+
+    def _group_is_full(self) -> bool:
+        through = not (self._ready or self._in_flight)
+        return through or len(self._outcomes) >= self._limits.batch // 2
 
     async def _settle_and_lease(self, outcomes: Sequence[Settled], room: int) -> list[InHand]:
         """Write the group and take the next one; while the database is away, keep it and wait."""
@@ -273,8 +280,7 @@ class DeliveryWorker:
                 self._learn(lane, settled.result)
                 self._outcomes.append(settled)
             await self._unpark(lane)
-            through = not (self._ready or self._in_flight)
-            if through or len(self._outcomes) >= self._limits.batch // 2:
+            if self._group_is_full():
                 self._turn.set()
 
     async def _next(self) -> InHand:

@@ -45,9 +45,9 @@ async def bench(arena: Arena, plan: Plan, parts: set[str], report: Report) -> No
 
 def _contests(arena: Arena, plan: Plan, parts: set[str]) -> Iterator[Awaitable[Table]]:
     for name, count, floors in (
-        ("webhook", 12_000, _WEBHOOK),
-        ("sms", 6_000, _OTHERS),
-        ("email", 6_000, _OTHERS),
+        ("webhook", 30_000, _WEBHOOK),
+        ("sms", 12_000, _OTHERS),
+        ("email", 12_000, _OTHERS),
     ):
         if name in parts:
             yield contests.channel(arena, name, plan.count(count), floors, plan.rounds)

@@ -29,6 +29,11 @@ def in_the_ledger(conn: Connection) -> Counts:
     return {(row[0], row[1], row[2]): row[3] for row in conn.execute(query)}
 
 
+def told_and_true(conn: Connection) -> tuple[Counts, Counts]:
+    """Give both as they stand at one moment: providers go on reporting arrivals."""
+    return counted(conn), in_the_ledger(conn)
+
+
 async def bars(town: Town, alert_id: str) -> tuple[Bar, ...]:
     live = await town.tools.store.read(read_live, alert_id, datetime.now(UTC))
     return live.sendings[0].regions
@@ -39,7 +44,8 @@ async def test_each_region_fills_its_own_bar(town: Town) -> None:
     await town.populate(2, region="GR")
     alert_id = await town.send()
     await town.settled(alert_id)
-    assert await town.tools.store.read(counted) == await town.tools.store.read(in_the_ledger)
+    told, true = await town.tools.store.read(told_and_true)
+    assert told == true
     shown = await bars(town, alert_id)
     found = {bar.name: (bar.planned, bar.sent + bar.delivered) for bar in shown}
     assert found == {"GR": (6, 6), "GR-I": (9, 9)}
@@ -52,7 +58,8 @@ async def test_failures_stand_in_the_bar_of_their_region(town: Town) -> None:
     await town.settled(alert_id)
     [bar] = await bars(town, alert_id)
     assert (bar.name, bar.failed, bar.waiting) == ("GR-I", 1, 0)
-    assert await town.tools.store.read(counted) == await town.tools.store.read(in_the_ledger)
+    told, true = await town.tools.store.read(told_and_true)
+    assert told == true
 
 
 async def test_an_update_counts_whom_it_follows_where_they_were_told(town: Town) -> None:
@@ -65,6 +72,6 @@ async def test_an_update_counts_whom_it_follows_where_they_were_told(town: Town)
     await town.settled(alert_id)
     [bar] = await bars(town, alert_id)
     assert (bar.name, bar.planned) == ("GR-I", 6)
-    states = await town.tools.store.read(counted)
-    assert states == await town.tools.store.read(in_the_ledger)
-    assert State.QUEUED not in {state for _, _, state in states}
+    told, true = await town.tools.store.read(told_and_true)
+    assert told == true
+    assert State.QUEUED not in {state for _, _, state in told}
