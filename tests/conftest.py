@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import make_url
 
 from alertd.store.store import Store, open_store
+from tests.ports import free_port
 
 MEMORY = Path("/dev/shm")
 ROOM = 3 << 30  # bytes that two runners at work may fill
@@ -45,6 +46,12 @@ class FakeClock:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock(datetime(2026, 11, 24, 2, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A port for a daemon that is still to be started."""
+    return free_port()
 
 
 @pytest.fixture(scope="session")

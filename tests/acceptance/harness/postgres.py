@@ -21,7 +21,7 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.acceptance.harness.ports import free_port
+from tests.ports import free_port
 
 USER = "postgres"
 START_S = 30.0

@@ -24,10 +24,10 @@ from alertd.pipeline.submit import submit
 from alertd.settings import embedded
 from alertd.store.schema import addresses, deliveries, recipient_regions, recipients
 from alertd.tools import Actor, Tools
-from tests.acceptance.harness.ports import free_port
 from tests.acceptance.harness.sinks import Sinks
 from tests.dispatch.conftest import ROLES, make_officials
 from tests.factories import alert_facts, child_facts
+from tests.ports import free_port
 
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
 WAITING = (State.QUEUED, State.LEASED, State.UNCERTAIN)
