@@ -7,7 +7,6 @@ a lane that is slow or dead fills its own places and no others.
 import asyncio
 import contextlib
 import itertools
-import random
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -18,28 +17,17 @@ from typing import cast
 import structlog
 from sqlalchemy import Connection
 
-from alertd.channel import Channel, Message, Prepared, Receipt, Reconciles
-from alertd.core.audit import AttemptRow
-from alertd.core.delivery import Next, Outcome, Result, Standing, State, UncertainPolicy, decide
-from alertd.core.errors import (
-    ChannelDown,
-    Reason,
-    SendError,
-    StoreError,
-    Throttled,
-    Uncertain,
-    Undeliverable,
-)
-from alertd.core.rendition import Slot
-from alertd.ownlinks import ack_token, own_token
-from alertd.pipeline.deliver import UNTRIED, Settled, Want, changed, lease, settle, settle_again
+from alertd.channel import Channel
+from alertd.core.delivery import Next, Outcome, Result, State
+from alertd.core.errors import StoreError
+from alertd.pipeline.deliver import Settled, Want, changed, lease, settle, settle_again
 from alertd.pipeline.dispatch import DELIVERIES
-from alertd.pipeline.reports import delivery_ref
 from alertd.store.ledger import Leased
 from alertd.store.schema import to_micros
 from alertd.tools import Tools
+from alertd.workers.attempt import Sender
 from alertd.workers.latest import Latest
-from alertd.workers.running import NotApproved, Running, RunningDispatches
+from alertd.workers.running import NotApproved, RunningDispatches
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +71,7 @@ class DeliveryWorker:
         self._running = running
         self._node = node
         self._limits = limits
-        self._policy = tools.uncertain[channel.name]
+        self._sender = Sender(tools, channel, node)
         self._ready: deque[InHand] = deque()
         self._busy: Counter[str] = Counter()  # in flight per lane
         self._windows: dict[str, int] = {}  # places per lane: one, doubled by each success
@@ -356,7 +344,6 @@ class DeliveryWorker:
     async def _attempt(self, hand: InHand) -> Settled | None:
         """Try one delivery; None when its lease is lost: whoever has it now accounts for it."""
         leased = hand.leased
-        started = self._tools.clock()
         try:
             running = await self._running.get(leased.dispatch_id)
         except NotApproved as error:
@@ -375,113 +362,7 @@ class DeliveryWorker:
         if time.monotonic() > hand.lost_at - self._limits.lease_s / 2:
             self._return([hand])  # it waited too long in our hands to be begun now
             return None
-        if started >= running.deadline_at:
-            outcome = Outcome(Result.EXPIRED, Reason.EXPIRED)
-        else:
-            outcome = await self._send(leased, running)
-        return self._settled(leased, running, outcome, to_micros(started))
-
-    async def _send(self, leased: Leased, running: Running) -> Outcome:
-        prepared = running.choose(leased.channel, leased.language)
-        if prepared is None:
-            return Outcome(Result.UNDELIVERABLE, Reason.REJECTED, "no rendition")
-        try:
-            receipt = await self._hand_over(self._message(leased, running, prepared))
-        except SendError as error:
-            return _outcome(error)
-        except Exception as error:
-            log.exception("channel.defect", channel=leased.channel, delivery=leased.id)
-            return Outcome(Result.UNSENT, Reason.DEFECT, type(error).__name__[:100])
-        result = Result.DELIVERED if receipt.state == "delivered" else Result.SENT
-        return Outcome(result, None, receipt.detail, receipt.provider_ref)
-
-    async def _hand_over(self, message: Message) -> Receipt:
-        """Send, unless the provider is to be asked first and has it already."""
-        asks = message.repeat and self._policy is UncertainPolicy.RECONCILE
-        if asks and isinstance(self._channel, Reconciles):
-            found = await self._channel.find(message)
-            if found is not None:
-                return found
-        return await self._channel.send(message)
-
-    def _message(self, leased: Leased, running: Running, prepared: Prepared) -> Message:
-        master = self._tools.vault.master
-        own_link = ""
-        if Slot.OWN_LINK in prepared.parts:
-            token = own_token(master, leased.address_id, leased.address)
-            own_link = f"{self._tools.public_url}/s/{token}"
-        ack_link = ""
-        if Slot.ACK_LINK in prepared.parts:
-            token = ack_token(master, leased.id, running.alert_id)
-            ack_link = f"{self._tools.public_url}/ack/{token}"
-        thread = "" if leased.first_id is None else delivery_ref(running.alert_id, leased.first_id)
-        return Message(
-            delivery_id=delivery_ref(running.alert_id, leased.id),
-            address=leased.address,
-            prepared=prepared,
-            own_link=own_link,
-            ack_link=ack_link,
-            sent_at=running.sent_at,
-            deadline_at=running.deadline_at,
-            now=self._tools.clock(),
-            attempt=leased.attempts + 1,
-            repeat=leased.repeat,
-            secret=master.open(leased.secret).decode() if leased.secret else "",
-            thread=thread,
-            exercise=running.exercise,
-        )
-
-    def _settled(self, leased: Leased, running: Running, outcome: Outcome, started: int) -> Settled:
-        now = self._tools.clock()
-        tried = outcome.result not in UNTRIED
-        standing = Standing(
-            attempts=leased.attempts + tried,
-            repeat=leased.repeat,
-            deadline_at=running.deadline_at,
-            now=now,
-            jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
-        )
-        finished = to_micros(now)
-        change = changed(leased, outcome, decide(outcome, standing, self._policy), finished)
-        attempt: AttemptRow | None = None
-        if tried:
-            attempt = (
-                leased.id,
-                change.attempts,
-                started,
-                finished,
-                outcome.result,
-                outcome.reason or "",
-                outcome.detail[:100],
-                outcome.provider_ref[:100],
-                self._node,
-            )
-        return Settled(
-            leased=leased,
-            change=change,
-            attempt=attempt,
-            result=outcome.result,
-            suppress=outcome.suppress,
-            retry_after_s=outcome.retry_after_s,
-        )
-
-
-_RESULTS: dict[type[SendError], Result] = {
-    Uncertain: Result.UNCERTAIN,
-    Undeliverable: Result.UNDELIVERABLE,
-    ChannelDown: Result.CHANNEL_DOWN,
-}
-
-
-def _outcome(error: SendError) -> Outcome:
-    """Give what a channel's error means for the delivery."""
-    return Outcome(
-        _RESULTS.get(type(error), Result.UNSENT),
-        error.reason,
-        error.detail,
-        retry_after_s=error.retry_after_s if isinstance(error, Throttled) else None,
-        suppress=isinstance(error, Undeliverable) and error.suppress,
-    )
+        return await self._sender.attempt(leased, running)
 
 
 def _settle_and_lease(

@@ -14,6 +14,7 @@ from typing import Any
 
 from alertd.tools import Tools
 from alertd.workers import delivery
+from alertd.workers.attempt import Sender
 from tests.benchmarks.bare import cpu_s
 
 
@@ -27,9 +28,8 @@ class Stages:
 
     def instrument(self, tools: Tools, channel: str) -> None:
         """Put clocks around the stages; before the workers are made."""
-        worker = delivery.DeliveryWorker
         for name in ("_message", "_settled"):
-            setattr(worker, name, self._timed(getattr(worker, name), "build"))
+            setattr(Sender, name, self._timed(getattr(Sender, name), "build"))
         on_loop = type(tools.store).__name__ == "PostgresStore"
         for name, stage in (("lease", "claim"), ("settle", "settle")):
             work = getattr(delivery, name)
