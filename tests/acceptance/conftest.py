@@ -26,14 +26,17 @@ class Scene:
     daemon: Daemon
     node: Callable[..., Daemon]  # makes another one
 
-    async def reckon(self, bound: int) -> Account:
-        """Wait until all is settled, stop the daemon, and hold everything against everything."""
+    async def reckon(self, bound: int, *, went_back: bool = False) -> Account:
+        """Wait until all is settled, stop the daemon, and hold everything against everything.
+
+        Of a ledger that `went_back`, anchors may tell of entries that are gone.
+        """
         await self.here.settled()
         assert await self.daemon.stop() == 0
         result = await account(self.here, bound)
         print(result)  # noqa: T201 - the figure is what this is for
         result.check()
-        await verified(self.daemon)
+        await verified(self.daemon, went_back=went_back)
         return result
 
 

@@ -115,7 +115,7 @@ async def test_outcomes_that_the_standby_lacked_are_found_missing_and_written_ag
     assert done > int(str(await lagging.value(DONE)))
     await postgres.stop(signal.SIGKILL)
     await lagging.promote()
-    await scene.reckon(bound=len(held))
+    await scene.reckon(bound=len(held), went_back=True)
     said = scene.daemon.logged()
     assert "deliveries.settled_again" in said
     assert "ledger.went_back" in said
