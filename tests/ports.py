@@ -8,7 +8,7 @@ from itertools import cycle, islice
 # is tried again only when thousands have been given, so none is taken before it is listened on.
 _EACH = 2_000
 _FIRST = 20_000 + _EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-_OFFSET = os.getpid() % _EACH
+_OFFSET = os.getpid() * 97 % _EACH  # far from that of a run beside this one
 _NUMBERS = cycle(_FIRST + (_OFFSET + n) % _EACH for n in range(_EACH))
 
 

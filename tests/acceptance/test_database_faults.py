@@ -214,7 +214,7 @@ async def test_a_node_cut_off_from_the_database_is_replaced_and_comes_back(
         await underway(scene)
         cable.cut()
         held = await in_hand(scene.here)
-        await scene.here.settled(30)
+        await scene.here.settled()
         cable.mend()
         await asyncio.sleep(1)
         before = len(cut_off.logged())
