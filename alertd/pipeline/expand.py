@@ -24,6 +24,7 @@ from alertd.store.schema import deliveries, dispatches, renditions, to_micros, v
 from alertd.store.store import wake
 
 CHUNK = 2_000  # rows in one transaction: some 20 ms in which nobody else writes on SQLite
+FIRST_CHUNK = 250  # the first recipients need not wait for a thousand others to be queued
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,8 @@ def expand(conn: Connection, dispatch_id: int, *, now: datetime, chunk: int = CH
         return Expansion(0, done=True)
     sources = _sources(conn, row)
     source = row["source"] or (sources[0] if sources else "")
+    if not row["source"]:
+        chunk = min(chunk, FIRST_CHUNK)
     added, upto = _add(conn, row, source, chunk) if source else (0, None)
     if added:
         wake(conn, DELIVERIES)

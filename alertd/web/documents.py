@@ -1,6 +1,9 @@
 """Answers for readers who come again: validators, 304, gzip, and how long a copy is good."""
 
+from weakref import WeakKeyDictionary
+
 from aiohttp import web
+from multidict import CIMultiDict
 
 from alertd.publishing.document import Document
 
@@ -30,6 +33,29 @@ async def preflight(_request: web.Request) -> web.Response:
 def respond(request: web.Request, document: Document) -> PublicCopy:
     """Answer 200 with the bytes, or 304 when the reader has them."""
     packed = document.compressed if _takes_gzip(request) else None
+    headers = _headers(document, packed=packed is not None)
+    if _has_it(request, document, headers["ETag"]):
+        return PublicCopy(status=304, headers=headers)
+    media_type, _, charset = document.media_type.partition("; charset=")
+    response = PublicCopy(
+        body=packed or document.body,
+        content_type=media_type,
+        charset=charset or None,
+        headers=headers,
+    )
+    if packed:
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+# What every copy of a document says is put together once, and forgotten with the document.
+_said: WeakKeyDictionary[Document, dict[bool, CIMultiDict[str]]] = WeakKeyDictionary()
+
+
+def _headers(document: Document, *, packed: bool) -> CIMultiDict[str]:
+    said = _said.setdefault(document, {})
+    if packed in said:
+        return said[packed]
     tag = f"{document.tag}-gz" if packed else document.tag  # a strong tag names the very bytes
     headers = {
         "ETag": f'"{tag}"',
@@ -43,17 +69,7 @@ def respond(request: web.Request, document: Document) -> PublicCopy:
         headers["Refresh"] = str(FRAMED_S)
     if document.policy:
         headers["Content-Security-Policy"] = document.policy
-    if _has_it(request, document):
-        return PublicCopy(status=304, headers=headers)
-    if packed:
-        headers["Content-Encoding"] = "gzip"
-    media_type, _, charset = document.media_type.partition("; charset=")
-    return PublicCopy(
-        body=packed or document.body,
-        content_type=media_type,
-        charset=charset or None,
-        headers=headers,
-    )
+    return said.setdefault(packed, CIMultiDict(headers))
 
 
 def _takes_gzip(request: web.Request) -> bool:
@@ -64,7 +80,9 @@ def _takes_gzip(request: web.Request) -> bool:
     return False
 
 
-def _has_it(request: web.Request, document: Document) -> bool:
+def _has_it(request: web.Request, document: Document, tag: str) -> bool:
+    if request.headers.get("If-None-Match") == tag:  # nearly always, and quickly told
+        return True
     tags = request.if_none_match
     if tags is not None:  # RFC 9110 13.2.2: dates count only where no tags are given
         known = {"*", document.tag, f"{document.tag}-gz"}
