@@ -148,6 +148,7 @@ async def test_a_node_that_has_every_connection_in_use_says_so_and_goes_on(
     async with open_store(postgres.url()) as store:
         await store.migrate()
         busy = [asyncio.create_task(store.write(_sleep)) for _ in range(2 * POOL)]
+        await asyncio.sleep(1)  # until each of them has its connection
         with pytest.raises(StoreBusy, match="every connection to the database is in use"):
             await store.write(_sleep)
         await asyncio.gather(*busy)
