@@ -1,30 +1,45 @@
 """The rule sets of config/rulesets/, checked as a whole and looked up by programme.
 
-What nobody has confirmed yet is a proposal: it is known, and never in force.
+What nobody has confirmed yet is a proposal: it is known, and never in force. A programme whose
+files were taken away stays in force, by the copy that the ledger keeps, until that is confirmed.
 """
 
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 from zoneinfo import available_timezones
 
 from alertd import tomlfiles
 from alertd.core.errors import InvalidAlert, NotFound, Problem
 from alertd.core.ruleset import RuleSet
 
+T = TypeVar("T")
 Key = tuple[str, int]  # programme and version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What the ledger says of rule sets."""
+
+    kept: Collection[RuleSet]  # confirmed, and in no file that was asked about
+    proposed: Collection[Key]
+    retired: Collection[str]
+    missing: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
     """All versions of all programmes."""
 
-    rule_sets: dict[Key, RuleSet]
+    rule_sets: dict[Key, RuleSet]  # as the files say
+    kept: dict[Key, RuleSet] = field(default_factory=dict)  # confirmed, and in no file any more
     proposed: set[Key] = field(default_factory=set)
+    retired: set[str] = field(default_factory=set)  # programmes that are over
+    missing: set[str] = field(default_factory=set)  # in force, and without a file
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -44,51 +59,63 @@ class Rulebook:
         tomlfiles.refuse(faults)
         return cls({(rules.programme, rules.version): rules for rules in files.values()})
 
-    def settle(self, kept: Iterable[RuleSet], proposed: Collection[Key]) -> None:
-        """Learn what the ledger says: what is a proposal, and what the files said before.
+    def settle(self, standing: Standing) -> None:
+        """Learn what the ledger says: what is in force, and what the files said before."""
+        self.kept.update({(rules.programme, rules.version): rules for rules in standing.kept})
+        _replace(self.proposed, standing.proposed)
+        _replace(self.retired, standing.retired)
+        _replace(self.missing, standing.missing)
 
-        A copy of a confirmed version stays in force after its file was changed; without any file
-        of its own a programme is over.
-        """
-        named = {programme for programme, _ in self.rule_sets}
-        for rules in kept:
-            if rules.programme in named:
-                self.rule_sets.setdefault((rules.programme, rules.version), rules)
-        self.proposed.intersection_update(proposed)
-        self.proposed.update(proposed)
+    def known(self) -> dict[Key, RuleSet]:
+        """Give all that was ever in force here or may come to be."""
+        return self.kept | self.rule_sets
 
     def programmes(self) -> tuple[str, ...]:
         """Give the programmes that have rules in force."""
-        return tuple(sorted({name for name, _ in self.rule_sets.keys() - self.proposed}))
+        return tuple(sorted({name for name, _ in self._in_force()}))
 
     def any(self) -> RuleSet:
         """Give some rule set, for what is the authority's own rather than a programme's."""
-        keys = sorted(self.rule_sets.keys() - self.proposed) or sorted(self.rule_sets)
-        return self.rule_sets[keys[0]]
+        known = self._in_force() or self.known()
+        return known[min(known)]
 
     def proposals(self) -> list[RuleSet]:
-        """Give what the files propose beyond what is in force."""
-        in_force = {name: self.current(name).version for name in self.programmes()}
+        """Give what the files propose beyond what is in force, or was in force last."""
+        confirmed = self.known().keys() - self.proposed
+        newest: dict[str, int] = {}
+        for name, version in sorted(confirmed):
+            newest[name] = version - 1 if name in self.retired else version
         return [
             self.rule_sets[key]
-            for key in sorted(self.proposed & self.rule_sets.keys())
-            if key[1] > in_force.get(key[0], 0)
+            for key in sorted(self.rule_sets)
+            if key not in self._in_force() and key[1] > newest.get(key[0], 0)
         ]
+
+    def removals(self) -> list[RuleSet]:
+        """Give what is in force by its copy alone, for its programme has no file any more."""
+        return [self.current(name) for name in self.programmes() if name in self.missing]
 
     def current(self, programme: str) -> RuleSet:
         """Give the highest version in force; raises InvalidAlert when there is none."""
-        in_force = self.rule_sets.keys() - self.proposed
+        in_force = self._in_force()
         versions = [version for name, version in in_force if name == programme]
         if not versions:
             known = ", ".join(self.programmes())
             raise InvalidAlert([Problem("programme", f"is not known here; choose of: {known}")])
-        return self.rule_sets[programme, max(versions)]
+        return in_force[programme, max(versions)]
 
     def get(self, programme: str, version: int) -> RuleSet:
         try:
-            return self.rule_sets[programme, version]
+            return self.known()[programme, version]
         except KeyError:
             raise NotFound(f"no rule set {programme} of version {version}") from None
+
+    def _in_force(self) -> dict[Key, RuleSet]:
+        return {
+            key: rules
+            for key, rules in self.known().items()
+            if key not in self.proposed and key[0] not in self.retired
+        }
 
     @staticmethod
     def digest(rules: RuleSet) -> str:
@@ -100,3 +127,9 @@ class Rulebook:
             separators=(",", ":"),
         )
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _replace(mine: set[T], said: Collection[T]) -> None:
+    """Bring a set up to date, never empty in between: others look at it meanwhile."""
+    mine.intersection_update(said)
+    mine.update(said)

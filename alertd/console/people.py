@@ -23,12 +23,13 @@ _PAGE = 100
 async def show_all(call: Visit) -> Answer:
     after = call.query("after", "0")
     rows = await call.tools.store.read(_list, int(after) if after.isdigit() else 0)
+    rulebook = call.tools.rulebook
     return await call.render(
         "people.html.j2",
         people=rows[:_PAGE],
         more=rows[_PAGE - 1]["id"] if len(rows) > _PAGE else 0,
         waiting=await call.tools.store.read(changes.count_open, call.tools.clock()),
-        proposals=len(call.tools.rulebook.proposals()),
+        proposals=len(rulebook.proposals()) + len(rulebook.removals()),
         by_token=await call.tools.store.read(_by_token),
         width="wide",
     )

@@ -27,6 +27,7 @@ async def show(call: Visit) -> Answer:
         "rules.html.j2",
         in_force=[book.current(name) for name in book.programmes()],
         proposals=[_proposal(call, rules) for rules in book.proposals()],
+        removals=book.removals(),
         told=lambda words: say(words, call.language),
         width="wide",
     )
@@ -40,14 +41,18 @@ def _proposal(call: Visit, rules: RuleSet) -> Proposal:
 
 
 async def ask(call: Visit) -> Answer:
-    """Ask for a proposal to be put in force, exactly as it was looked at."""
-    book, version = call.tools.rulebook, call.form.get("version")
-    asked = (call.form.get("programme"), version, call.form.get("digest"))
-    for rules in book.proposals():
-        if (rules.programme, str(rules.version), book.digest(rules)) == asked:
-            body: dict[str, Any] = {"programme": rules.programme, "version": rules.version}
+    """Ask for a proposal to be put in force, or a programme ended, exactly as it was looked at."""
+    book, ends = call.tools.rulebook, bool(call.form.get("end"))
+    asked = (call.form.get("programme"), call.form.get("version"))
+    for rules in book.removals() if ends else book.proposals():
+        body: dict[str, Any] = {"programme": rules.programme, "version": rules.version}
+        if not ends:
             body["digest"] = book.digest(rules)
-            await changes.ask(call.tools, call.actor, changes.RULES, body)
+        if asked == (rules.programme, str(rules.version)) and (
+            ends or call.form.get("digest") == body["digest"]
+        ):
+            kind = changes.REMOVAL if ends else changes.RULES
+            await changes.ask(call.tools, call.actor, kind, body)
             await call.flash("Asked for. It is done once a second administrator agrees.")
             return call.redirect("/people/changes")
     raise Conflict("this rule set was changed or confirmed meanwhile: look at it again")

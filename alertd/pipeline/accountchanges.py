@@ -22,6 +22,7 @@ LIFETIME = timedelta(days=3)
 TOKEN_APPROVAL = "approve_by_token"  # noqa: S105 - the name of a policy
 _MOST_DAYS = 366
 RULES = "rules.confirm"
+REMOVAL = "rules.end"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +233,13 @@ def _confirm_rules(conn: Connection, actor: Actor, body: _Body, at: datetime) ->
     return ""
 
 
+def _end_programme(conn: Connection, actor: Actor, body: _Body, at: datetime) -> str:
+    rule_sets.end_programme(conn, body["programme"], body["version"])
+    said = {name: body[name] for name in ("programme", "version")}
+    record(conn, Entry(actor.label, "rules.ended", data=said), at=at)
+    return ""
+
+
 def administrators(conn: Connection) -> list[int]:
     return list(
         conn.scalars(
@@ -260,6 +268,7 @@ _ACTS: Mapping[str, Callable[[Connection, Actor, _Body, datetime], str]] = {
     "token.revoke": _revoke,
     "policy.token_approval": _allow_token_approval,
     RULES: _confirm_rules,
+    REMOVAL: _end_programme,
 }
 
 

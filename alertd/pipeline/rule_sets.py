@@ -1,20 +1,23 @@
 """The rule sets that alerts were submitted under, kept for as long as the alerts.
 
 The first ones of an empty ledger are in force; whatever a file says later is a proposal until
-two administrators have confirmed it.
+two administrators have confirmed it. So is a file that is not there any more: until then its
+programme goes on by the copy kept here.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from alertd.core.errors import ConfigError, Conflict
 from alertd.core.ruleset import RuleSet
+from alertd.pipeline import proposals
+from alertd.pipeline.proposals import REMOVAL
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.turns import Turn, take_turn
-from alertd.rulebook import Key
+from alertd.rulebook import Key, Standing
 from alertd.store.schema import rule_sets
 from alertd.tools import ALERTD, Tools
 
@@ -34,12 +37,13 @@ async def register_all(tools: Tools) -> None:
     await refresh(tools)
     for rules in book.proposals():
         log.warning("rules.proposed", programme=rules.programme, version=rules.version)
+    for rules in book.removals():
+        log.warning("rules.removal_proposed", programme=rules.programme)
 
 
 async def refresh(tools: Tools) -> None:
     """Let the rulebook know what was confirmed since."""
-    kept, proposed = await tools.store.read(_standing, tools.rulebook.rule_sets.keys())
-    tools.rulebook.settle(kept, proposed)
+    tools.rulebook.settle(await tools.store.read(_standing, tools.rulebook.rule_sets.keys()))
 
 
 def _register_all(conn: Connection, found: Sequence[Digested], at: datetime) -> None:
@@ -54,6 +58,30 @@ def _register_all(conn: Connection, found: Sequence[Digested], at: datetime) -> 
     if new:
         action = "rules.adopted" if first else "rules.proposed"
         record(conn, Entry(ALERTD, action, data=new), at=at)
+    _keep_proposals(conn, {(rules.programme, rules.version) for rules, _ in found}, at)
+
+
+def _keep_proposals(conn: Connection, found: set[Key], at: datetime) -> None:
+    """Note what the files say otherwise than what is in force, and since when."""
+    over, newest = proposals.retired(conn), _newest(conn)
+    for programme in over & newest.keys():
+        newest[programme] -= 1  # the same version once more is what would begin it again
+    named = {programme for programme, _ in found}
+    gone = newest.keys() - named - over
+    changed = {key for key in found if key[1] > newest.get(key[0], 0)}
+    new = proposals.propose(conn, {*changed, *((name, REMOVAL) for name in gone)}, at)
+    if ends := {name: newest[name] for name, version in new if version == REMOVAL}:
+        record(conn, Entry(ALERTD, "rules.removal_proposed", data=ends), at=at)
+
+
+def _newest(conn: Connection) -> dict[str, int]:
+    """Give the highest version of each programme that was ever confirmed."""
+    rows = conn.execute(
+        select(rule_sets.c.programme, func.max(rule_sets.c.version))
+        .where(rule_sets.c.confirmed_at.is_not(None))
+        .group_by(rule_sets.c.programme)
+    )
+    return dict(map(tuple, rows))
 
 
 def register(
@@ -89,18 +117,33 @@ def register(
 
 def confirm(conn: Connection, programme: str, version: int, digest: str, *, at: datetime) -> None:
     """Put exactly what was looked at in force; raises Conflict when it has changed meanwhile."""
+    take_turn(conn, Turn.SUBMISSION)
     proposed = (
         (rule_sets.c.programme == programme)
         & (rule_sets.c.version == version)
         & (rule_sets.c.digest == digest)
-        & rule_sets.c.confirmed_at.is_(None)
     )
+    if programme not in proposals.retired(conn):
+        proposed &= rule_sets.c.confirmed_at.is_(None)
     if not conn.execute(update(rule_sets).where(proposed).values(confirmed_at=at)).rowcount:
         raise Conflict("this rule set was changed or confirmed meanwhile: look at it again")
+    proposals.retire(conn, programme, over=False)
+    proposals.decided(conn, programme, version)
 
 
-def _standing(conn: Connection, known: Collection[Key]) -> tuple[list[RuleSet], set[Key]]:
-    """Give what is in force and not `known`, and the keys of what is only proposed."""
+def end_programme(conn: Connection, programme: str, version: int) -> None:
+    """End a programme that has no file any more, as it was looked at; else raises Conflict."""
+    take_turn(conn, Turn.SUBMISSION)
+    asked = (programme, REMOVAL)
+    waiting = {(each.programme, each.version) for each in proposals.open_proposals(conn)}
+    if asked not in waiting or _newest(conn).get(programme) != version:
+        raise Conflict("this programme was changed or ended meanwhile: look at it again")
+    proposals.retire(conn, programme, over=True)
+    proposals.decided(conn, *asked)
+
+
+def _standing(conn: Connection, known: Collection[Key]) -> Standing:
+    """Give what is in force and not `known`, and what is only proposed."""
     query = select(rule_sets.c.programme, rule_sets.c.version, rule_sets.c.confirmed_at)
     rows = conn.execute(query).all()
     proposed = {(row.programme, row.version) for row in rows if row.confirmed_at is None}
@@ -111,4 +154,10 @@ def _standing(conn: Connection, known: Collection[Key]) -> tuple[list[RuleSet], 
             this = (rule_sets.c.programme == key[0]) & (rule_sets.c.version == key[1])
             body = conn.scalar(select(rule_sets.c.body).where(this))
             kept.append(RuleSet.model_validate(body))
-    return kept, proposed
+    waiting = proposals.open_proposals(conn)
+    return Standing(
+        kept=kept,
+        proposed=proposed,
+        retired=proposals.retired(conn),
+        missing={each.programme for each in waiting if each.is_removal},
+    )

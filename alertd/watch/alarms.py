@@ -31,6 +31,7 @@ from alertd.watch.takedowns import still_public
 
 WATCHED = timedelta(days=1)  # how long after its activation a dispatch is watched
 OWN_READERS = ("feed", "websub")  # they come by themselves, or nobody does
+UNDECIDED = timedelta(days=1)  # how long a proposal of rules may wait
 STARTED = (State.SENT, State.DELIVERED, State.UNCERTAIN, State.DEAD)
 
 
@@ -48,6 +49,7 @@ class AlarmKind(StrEnum):
     UNCERTAIN = "uncertain"  # nobody knows whether messages arrived, and they wait for a word
     CLOCK_OFF = "clock_off"  # this machine's clock and those of its peers differ
     WENT_BACK = "went_back"  # a standby took over that lacked the latest entries
+    RULES_OPEN = "rules_open"  # a proposal of rules that nobody decides
     GLASS_BROKEN = "glass_broken"  # an administrator was entered without a second one's word
 
 
@@ -89,6 +91,11 @@ def conditions(
         if clock.runs and clock.is_late(now) and not clock.exercise
     ]
     found += _still_public(conn, now, limits)
+    found += [
+        Alarm(kind=AlarmKind.RULES_OPEN, subject=each.name, raised_at=now)
+        for each in board.proposals
+        if now - each.since > UNDECIDED
+    ]
     if chain.broken:
         found.append(Alarm(kind=AlarmKind.CHAIN_BROKEN, subject="audit", raised_at=now))
     if board.held:

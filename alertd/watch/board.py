@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, func, select, text
 
 from alertd.core.delivery import Priority, State
 from alertd.pipeline import lanes as lane_rules
+from alertd.pipeline.proposals import Proposal, open_proposals
 from alertd.pipeline.record import read_head
 from alertd.store.schema import (
     deliveries,
@@ -63,6 +64,7 @@ class Board:
     held: bool  # an old copy of the ledger waits for an operator
     head: int  # the audit chain's
     channels: tuple[ChannelState, ...] = field(default=())
+    proposals: tuple[Proposal, ...] = ()  # of rules: two administrators have not decided
 
 
 def read_board(conn: Connection, rates: Mapping[str, float | None], now: datetime) -> Board:
@@ -99,6 +101,7 @@ def read_board(conn: Connection, rates: Mapping[str, float | None], now: datetim
         held=lane_rules.is_held(conn),
         head=read_head(conn).seq,
         channels=tuple(channels),
+        proposals=tuple(open_proposals(conn)),
     )
 
 

@@ -47,4 +47,4 @@ def expand(roles: Iterable[str], rulebook: Rulebook) -> frozenset[str]:
 
 
 def approval_roles(rulebook: Rulebook) -> frozenset[str]:
-    return frozenset(role.name for rules in rulebook.rule_sets.values() for role in rules.approvals)
+    return frozenset(role.name for rules in rulebook.known().values() for role in rules.approvals)

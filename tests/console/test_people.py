@@ -178,6 +178,26 @@ async def test_changed_rules_are_put_in_force_by_two_administrators(
     assert "max_hours" not in await first.read("/rules")
 
 
+async def test_a_programme_whose_file_is_gone_is_ended_by_two_administrators(
+    signed_in: SignIn, tools: Tools
+) -> None:
+    await register_all(tools)
+    gone = tools.rulebook.programmes()[0]
+    rules = tools.rulebook.current(gone)
+    for key in [key for key in tools.rulebook.rule_sets if key[0] == gone]:
+        tools.rulebook.rule_sets.pop(key)
+    await register_all(tools)
+    first, second = await two(signed_in, tools)
+    given = {"programme": gone, "version": str(rules.version), "end": "1"}
+    assert 'name="end"' in await first.read("/rules")
+    assert (await first.post("/rules", {**given, "version": "99"})).status == 409
+    assert (await first.post("/rules", given)).status == 303
+    assert tools.rulebook.current(gone) == rules
+    await agree(tools, second)
+    assert gone not in tools.rulebook.programmes()
+    assert 'name="end"' not in await first.read("/rules")
+
+
 def test_the_command_line_makes_two_administrators_and_then_breaks_glass(
     tmp_path: Path,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -11,8 +12,9 @@ from alertd.core.errors import ConfigError, Conflict, InvalidAlert
 from alertd.core.rulediff import RuleChange, rule_changes
 from alertd.core.ruleset import RuleSet
 from alertd.pipeline import rule_sets
+from alertd.pipeline.proposals import REMOVAL, open_proposals
 from alertd.pipeline.rule_sets import refresh, register_all
-from alertd.rulebook import Rulebook
+from alertd.rulebook import Key, Rulebook
 from alertd.store.schema import audit
 from alertd.tools import Tools
 from tests.factories import make_rules
@@ -29,6 +31,11 @@ def started(tools: Tools, *rules: RuleSet) -> Tools:
 async def actions(tools: Tools) -> list[str]:
     query = select(audit.c.action).order_by(audit.c.seq)
     return await tools.store.read(lambda conn: list(conn.scalars(query)))
+
+
+async def waiting(tools: Tools) -> list[Key]:
+    found = await tools.store.read(open_proposals)
+    return [(each.programme, each.version) for each in found]
 
 
 async def confirm(tools: Tools, rules: RuleSet) -> None:
@@ -64,19 +71,72 @@ async def test_a_changed_file_is_a_proposal_until_it_is_confirmed(tools: Tools) 
     assert await actions(tools) == ["rules.adopted", "rules.proposed"]
 
 
-async def test_a_new_programme_is_a_proposal_too_and_one_without_a_file_is_over(
-    tools: Tools,
-) -> None:
+async def test_a_new_programme_is_a_proposal_too(tools: Tools) -> None:
     await register_all(started(tools, make_rules()))
-    other = started(tools, make_rules(programme="other"))
+    other = started(tools, make_rules(), make_rules(programme="other"))
     await register_all(other)
-    assert other.rulebook.programmes() == ()
+    assert other.rulebook.programmes() == (PROGRAMME,)
     with pytest.raises(InvalidAlert):
         other.rulebook.current("other")
-    assert other.rulebook.any().programme == "other"
     await confirm(tools, make_rules(programme="other"))
     await refresh(other)
-    assert other.rulebook.programmes() == ("other",)
+    assert other.rulebook.programmes() == (PROGRAMME, "other")
+
+
+async def test_a_programme_without_a_file_goes_on_until_two_agree_to_end_it(tools: Tools) -> None:
+    mine, other = make_rules(), make_rules(programme="other")
+    await register_all(started(tools, mine, other))
+    left = started(tools, mine)
+    await register_all(left)
+    await register_all(left)
+    assert left.rulebook.current("other") == other
+    assert left.rulebook.removals() == [other]
+    assert left.rulebook.proposals() == []
+    assert await waiting(tools) == [("other", REMOVAL)]
+    with pytest.raises(Conflict):
+        await tools.store.write(rule_sets.end_programme, "other", other.version + 1)
+    await tools.store.write(rule_sets.end_programme, "other", other.version)
+    await refresh(left)
+    assert left.rulebook.programmes() == (PROGRAMME,)
+    assert left.rulebook.removals() == []
+    assert left.rulebook.get("other", other.version) == other
+    assert await waiting(tools) == []
+    await register_all(started(tools, mine))
+    assert await actions(tools) == ["rules.adopted", "rules.removal_proposed"]
+    with pytest.raises(Conflict):
+        await tools.store.write(rule_sets.end_programme, "other", other.version)
+
+
+async def test_the_file_of_a_programme_that_was_ended_is_a_proposal_again(tools: Tools) -> None:
+    mine, other = make_rules(), make_rules(programme="other")
+    await register_all(started(tools, mine, other))
+    await register_all(started(tools, mine))
+    await tools.store.write(rule_sets.end_programme, "other", other.version)
+    back = started(tools, mine, other)
+    await register_all(back)
+    assert back.rulebook.programmes() == (PROGRAMME,)
+    assert back.rulebook.proposals() == [other]
+    assert await waiting(tools) == [("other", other.version)]
+    await confirm(tools, other)
+    await refresh(back)
+    assert back.rulebook.current("other") == other
+    assert back.rulebook.proposals() == []
+    assert await waiting(tools) == []
+
+
+async def test_a_proposal_waits_since_it_was_first_seen_and_goes_with_its_file(
+    tools: Tools,
+) -> None:
+    old, new = make_rules(version=1), make_rules(version=2, max_hours=12)
+    await register_all(started(tools, old))
+    await register_all(started(tools, new))
+    before = await tools.store.read(open_proposals)
+    later = tools.clock() + timedelta(hours=1)
+    await register_all(replace(started(tools, new), clock=lambda: later))
+    assert await tools.store.read(open_proposals) == before
+    assert [each.name for each in before] == [f"{PROGRAMME} 2"]
+    await register_all(started(tools, old))
+    assert await waiting(tools) == []
 
 
 async def test_what_changed_after_it_was_looked_at_is_not_confirmed(tools: Tools) -> None:

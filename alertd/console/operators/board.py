@@ -54,6 +54,7 @@ async def _shown(visit: Visit) -> dict[str, Any]:
         "anchored_at": watcher.chain.anchored_at,
         "alarms": [_alarm(visit, alarm) for alarm in alarms],
         "channels": [_row(visit, watcher, state, each) for each in state.channels],
+        "proposals": state.proposals,
         "clocks": [_clock(visit, clock, state) for clock in clocks[:8]],
     }
 
@@ -65,6 +66,7 @@ def _alarm(visit: Visit, alarm: Alarm) -> dict[str, Any]:
         "stage_late": f"/alerts/{alarm.alert_id}",
         "not_started": f"/log?alert={alarm.alert_id}&state=queued",
         "nobody": "/recipients",
+        "rules_open": "/rules" if May.ADMINISTER in visit.may else "/audit",
         "uncertain": f"/dead-letters?state=uncertain&channel={alarm.subject}",
     }
     named = alarm.subject

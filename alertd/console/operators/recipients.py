@@ -165,7 +165,7 @@ async def add(visit: Visit) -> Answer:
 def _offered(visit: Visit) -> list[dict[str, Any]]:
     """Give the regions of the programmes' countries as a tree, by name."""
     atlas = visit.tools.atlas
-    countries = {rules.country for rules in visit.tools.rulebook.rule_sets.values()}
+    countries = {rules.country for rules in visit.tools.rulebook.known().values()}
     below: dict[str | None, list[str]] = defaultdict(list)
     for code, above in atlas.parents.items():
         if code.partition("-")[0] in countries:

@@ -86,6 +86,7 @@ ALARMS: Mapping[str, str] = {
     "uncertain": N_("Nobody knows whether messages arrived: try them again, or wait for a report"),
     "clock_off": N_("This machine's clock is wrong: set it right, what was refused is tried again"),
     "went_back": N_("The database lost its latest entries: a standby took over that lacked them"),
+    "rules_open": N_("Changed rules wait for two administrators"),
     "glass_broken": N_("An administrator was entered without a second one's word"),
 }
 STAGES: Mapping[str, str] = {
@@ -120,6 +121,10 @@ ACTS: Mapping[str, str] = {
     "lane.opened": N_("Channel resumed"),
     "lane.draining": N_("Channel being emptied"),
     "lane.paused": N_("Channel failed and rests"),
+    "rules.proposed": N_("Changed rules proposed by a file"),
+    "rules.removal_proposed": N_("End of a programme proposed: its file is gone"),
+    "rules.confirmed": N_("Changed rules put in force"),
+    "rules.ended": N_("Programme ended"),
     "recipient.removed": N_("Subscription ended"),
     "recipient.erased": N_("Recipient erased"),
     "recipient.opted_out": N_("Recipient opted out"),

@@ -15,11 +15,12 @@ from sqlalchemy import Connection, select, update
 from alertd.console.operators.lists import harmless
 from alertd.core.delivery import State
 from alertd.pipeline import lanes
+from alertd.pipeline.proposals import REMOVAL, propose
 from alertd.pipeline.surfaces import note_gone, of_alert
 from alertd.store.schema import addresses, audit, deliveries
 from alertd.tools import Tools
 from alertd.watch import roster
-from tests.console.conftest import Browser, SignIn
+from tests.console.conftest import Browser, SignIn, enter
 from tests.console.operators.conftest import NEWSROOM
 from tests.web.conftest import Deliver, Person, Submit
 
@@ -79,6 +80,19 @@ async def test_a_channel_is_paused_for_a_reason_and_resumed(
     assert said[-2:] == ["lane.closed", "lane.opened"]
     bodies = await tools.store.read(lambda conn: list(conn.scalars(select(audit.c.body))))
     assert "wrong sender" not in "".join(bodies)
+
+
+async def test_the_board_shows_rules_that_nobody_has_decided(
+    tools: Tools, operator: Browser, signed_in: SignIn
+) -> None:
+    await tools.store.write(propose, [("example", 2), ("gone", REMOVAL)], tools.clock())
+    page = await operator.read("/board")
+    assert "example: version 2 is proposed" in page
+    assert "gone: its file is gone" in page
+    assert "/rules" not in page
+    number = await enter(tools, "Example both", {"operator": False, "administrator": False})
+    both = await signed_in("operator", person_id=number)
+    assert "/rules" in await both.read("/board")
 
 
 async def test_readers_see_the_board_and_cannot_touch_it(signed_in: SignIn) -> None:
