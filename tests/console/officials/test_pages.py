@@ -11,6 +11,7 @@ from PIL import Image
 from alertd.console.officials.fields import Step, step_of
 from alertd.console.officials.filling import filled
 from alertd.pipeline import formdrafts
+from alertd.pipeline.recipients import Recipient, add
 from alertd.pipeline.versions import latest, open_facts
 from alertd.tools import Actor, Tools
 from tests.console.conftest import Browser
@@ -128,6 +129,27 @@ async def test_an_update_marks_what_is_new(
     shown = await officials["police"].read(page)
     assert "<del>red jacket, blue jeans</del>" in shown
     assert "<ins>green coat</ins>" in shown
+
+
+async def test_a_region_that_only_one_channel_reaches_is_shown_beside_the_others(
+    tools: Tools, officials: Mapping[str, Browser]
+) -> None:
+    operator = Actor(officials["operator"].person_id, "Example", frozenset({"operator"}))
+    told = {"language": "el", "recipient_class": "media", "exercise": True, "label": "Example"}
+    told |= {"consent": "Example contract 7", "consent_at": "2026-01-31T10:00:00+02:00"}
+    for channel, address, region in (
+        ("sms", "+306900000000", "GR-I"),
+        ("email", "alerts@news.example.org", "GR-B"),
+    ):
+        place = {"channel": channel, "address": address, "regions": [region]}
+        await add(tools, operator, Recipient.model_validate(told | place))
+    author = officials["submitter"]
+    path = await begin(author)
+    alert = make_alert(tools.clock(), area={"regions": ["GR-B", "GR-I"]})
+    await fill(author, path, alert, tools)
+    shown = await author.read(f"{path}/check")
+    assert shown.count('data-label="Mail">-</td>') == 1
+    assert shown.count('data-label="Text message">-</td>') == 1
 
 
 async def test_what_is_wrong_stands_beside_its_field(officials: Mapping[str, Browser]) -> None:
