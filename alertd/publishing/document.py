@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cached_property
 
@@ -14,13 +14,14 @@ _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _SMALLEST = 256  # bytes; below it compressing gains nothing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Document:
     """Public bytes and since when they are what they are."""
 
     body: bytes
     media_type: str
     modified_at: datetime
+    lasting: timedelta | None = None  # after which it is built anew, though nothing changed
     framed: bool = False  # other sites may show it in a frame
 
     @cached_property

@@ -4,7 +4,6 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alertd.anchors import Signer
@@ -49,8 +48,6 @@ FEEDS: dict[str, tuple[str, Write]] = {
 STATE = "/state.json"
 KEY = "/state.pub"
 
-_FOR_GOOD = timedelta.max
-
 
 class Press:
     """Gives public documents; one that nothing has changed is built once."""
@@ -77,7 +74,7 @@ class Press:
 
         Raises Busy while a restored ledger is held.
         """
-        if time.monotonic() - self._asked_at < self._fresh_s:
+        if self._is_fresh():
             return self._sequence
         if self._waiting is None:
             self._waiting = asyncio.create_task(self._ask(self._asking))
@@ -92,6 +89,10 @@ class Press:
         self._turn_to(sequence)
         self._asked_at = asked_at
         return sequence
+
+    def at_hand(self, path: str) -> Document | None:
+        """Give what was built for this path, as long as the ledger need not be asked again."""
+        return self._good(path) if self._is_fresh() else None
 
     async def edition(self) -> Edition:
         """Give all that is public now."""
@@ -137,8 +138,7 @@ class Press:
         async def build(_now: datetime) -> bytes:
             return write_banner(await self._load(), self.site, language)
 
-        found = await self._get(path_of(BANNER, language), HTML, build)
-        return replace(found, framed=True)
+        return await self._get(path_of(BANNER, language), HTML, build, framed=True)
 
     async def schema(self, name: str) -> Document:
         """Give a JSON Schema of what we say to machines."""
@@ -199,17 +199,24 @@ class Press:
         return await self._get(KEY, "application/x-pem-file", build)
 
     async def _get(
-        self, path: str, media_type: str, build: Build, *, lasting: timedelta = _FOR_GOOD
+        self,
+        path: str,
+        media_type: str,
+        build: Build,
+        *,
+        lasting: timedelta | None = None,
+        framed: bool = False,
     ) -> Document:
         self._turn_to(await self.sequence())
-        if (kept := self._good(path, lasting)) is not None:
+        if (kept := self._good(path)) is not None:
             return kept
         async with self._building:  # one builds, the others take what it built
-            if (kept := self._good(path, lasting)) is not None:
+            if (kept := self._good(path)) is not None:
                 return kept
             sequence, now = self._sequence, self._tools.clock()
             body = await build(now)
-            document = Document(body, media_type, self._since(path, body, now))
+            since = self._since(path, body, now)
+            document = Document(body, media_type, since, lasting=lasting, framed=framed)
             if sequence == self._sequence:
                 self._kept[path] = document
             return document
@@ -219,16 +226,19 @@ class Press:
             self._edition = await load_edition(self._tools, self._tools.clock())
         return self._edition
 
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._asked_at < self._fresh_s
+
     def _turn_to(self, sequence: int) -> None:
         if sequence > self._sequence:
             self._sequence = sequence
             self._before, self._kept = self._kept, {}
 
-    def _good(self, path: str, lasting: timedelta) -> Document | None:
+    def _good(self, path: str) -> Document | None:
         kept = self._kept.get(path)
-        if kept is not None and self._tools.clock() - kept.modified_at < lasting:
+        if kept is None or kept.lasting is None:
             return kept
-        return None
+        return kept if self._tools.clock() - kept.modified_at < kept.lasting else None
 
     def _since(self, path: str, body: bytes, now: datetime) -> datetime:
         """Give when these bytes came to stand here; later by a second than what stood before."""

@@ -1,5 +1,6 @@
 """Answers for readers who come again: validators, 304, gzip, and how long a copy is good."""
 
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
@@ -20,9 +21,12 @@ _PREFLIGHT = ANYBODY | {
     "Access-Control-Max-Age": "86400",
 }
 
+Dress = Callable[[CIMultiDict[str]], None]
+"""Adds to headers what every answer carries."""
+
 
 class PublicCopy(web.Response):
-    """One more copy of a public document."""
+    """One more copy of a public document; its headers are dressed before it is made."""
 
 
 async def preflight(_request: web.Request) -> web.Response:
@@ -30,10 +34,10 @@ async def preflight(_request: web.Request) -> web.Response:
     return web.Response(status=204, headers=_PREFLIGHT)
 
 
-def respond(request: web.Request, document: Document) -> PublicCopy:
+def respond(request: web.Request, document: Document, dress: Dress) -> PublicCopy:
     """Answer 200 with the bytes, or 304 when the reader has them."""
     packed = document.compressed if _takes_gzip(request) else None
-    headers = _headers(document, packed=packed is not None)
+    headers = _headers(document, dress, packed=packed is not None)
     if _has_it(request, document, headers["ETag"]):
         return PublicCopy(status=304, headers=headers)
     media_type, _, charset = document.media_type.partition("; charset=")
@@ -52,10 +56,15 @@ def respond(request: web.Request, document: Document) -> PublicCopy:
 _said: WeakKeyDictionary[Document, dict[bool, CIMultiDict[str]]] = WeakKeyDictionary()
 
 
-def _headers(document: Document, *, packed: bool) -> CIMultiDict[str]:
+def _headers(document: Document, dress: Dress, *, packed: bool) -> CIMultiDict[str]:
     said = _said.setdefault(document, {})
-    if packed in said:
-        return said[packed]
+    if packed not in said:
+        said[packed] = CIMultiDict(_own(document, packed=packed))
+        dress(said[packed])
+    return said[packed]
+
+
+def _own(document: Document, *, packed: bool) -> dict[str, str]:
     tag = f"{document.tag}-gz" if packed else document.tag  # a strong tag names the very bytes
     headers = {
         "ETag": f'"{tag}"',
@@ -69,11 +78,14 @@ def _headers(document: Document, *, packed: bool) -> CIMultiDict[str]:
         headers["Refresh"] = str(FRAMED_S)
     if document.policy:
         headers["Content-Security-Policy"] = document.policy
-    return said.setdefault(packed, CIMultiDict(headers))
+    return headers
 
 
 def _takes_gzip(request: web.Request) -> bool:
-    for offer in request.headers.get("Accept-Encoding", "").lower().split(","):
+    offers = request.headers.get("Accept-Encoding")
+    if not offers:
+        return False
+    for offer in offers.lower().split(","):
         coding, _, weight = offer.replace(" ", "").partition(";q=")
         if coding in {"gzip", "*"}:
             return weight.strip("0.") != "" or not weight

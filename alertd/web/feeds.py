@@ -9,7 +9,7 @@ from alertd.publishing.document import Document
 from alertd.publishing.newsroom import BANNER, NEWSROOM, SCHEMAS, path_of, schema_path
 from alertd.publishing.press import FEEDS, KEY, STATE, Press
 from alertd.publishing.selection import Selection
-from alertd.web.documents import preflight, respond
+from alertd.web.documents import Dress, preflight, respond
 
 _LANGUAGE = "{language:[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*}"
 _REGION = "{region:[A-Z]{2}(?:-[A-Z0-9]{1,3})?}"
@@ -19,12 +19,13 @@ T = TypeVar("T")
 Find = Callable[[web.Request], Awaitable[Document]]
 
 
-def add_feeds(app: web.Application, press: Press) -> None:
+def add_feeds(app: web.Application, press: Press, dress: Dress) -> None:
     """Serve everything that the press gives."""
 
     def serve(path: str, find: Find) -> None:
         async def answer(request: web.Request) -> web.Response:
-            return respond(request, await find(request))
+            document = press.at_hand(request.path) or await find(request)
+            return respond(request, document, dress)
 
         resource = app.router.add_resource(path)
         resource.add_route("GET", answer)

@@ -4,8 +4,9 @@ import time
 
 import structlog
 from aiohttp import web
+from multidict import CIMultiDict
 
-from alertd.web.documents import PublicCopy
+from alertd.web.documents import Dress, PublicCopy
 from alertd.web.peer import Networks, real_peer
 from alertd.web.problems import Handler, problems
 
@@ -23,19 +24,28 @@ _HEADERS = {
 _HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
 
 
-def harden(app: web.Application, *, https: bool, proxies: Networks = ()) -> None:
-    """See who is asking, log every request, turn errors into problems, set security headers."""
-    app.middlewares.extend([real_peer(proxies), log_request, problems])
+def harden(app: web.Application, *, https: bool, proxies: Networks = ()) -> Dress:
+    """See who is asking, log every request, turn errors into problems, set security headers.
+
+    Gives what sets them, for those who put the headers of many answers together once.
+    """
+    seeing = [real_peer(proxies)] if proxies else []
+    app.middlewares.extend([*seeing, log_request, problems])
     chosen = _HEADERS | (_HTTPS_ONLY if https else {})
 
-    async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    def dress(headers: CIMultiDict[str]) -> None:
         for name, value in chosen.items():
-            response.headers.setdefault(name, value)
-        if "frame-ancestors *" in response.headers["Content-Security-Policy"]:
-            del response.headers["X-Frame-Options"]  # which has no word for everybody
-        response.headers["Server"] = "alertd"  # in place of aiohttp's own, which tells versions
+            headers.setdefault(name, value)
+        if "frame-ancestors *" in headers["Content-Security-Policy"]:
+            del headers["X-Frame-Options"]  # which has no word for everybody
+        headers["Server"] = "alertd"  # in place of aiohttp's own, which tells versions
 
-    app.on_response_prepare.append(add_headers)
+    async def dress_answer(_request: web.Request, response: web.StreamResponse) -> None:
+        if not isinstance(response, PublicCopy):
+            dress(response.headers)
+
+    app.on_response_prepare.append(dress_answer)
+    return dress
 
 
 @web.middleware

@@ -25,8 +25,8 @@ def make_public_app(
 ) -> web.Application:
     """Give the application that everyone may reach; nothing here asks who is asking."""
     app = web.Application()
-    harden(app, https=tools.public_url.startswith("https://"), proxies=proxies)
-    add_feeds(app, press)
+    dress = harden(app, https=tools.public_url.startswith("https://"), proxies=proxies)
+    add_feeds(app, press, dress)
     add_photos(app, tools)
     add_own_links(app, tools)
     add_acknowledgements(app, tools)

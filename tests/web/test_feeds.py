@@ -288,6 +288,18 @@ async def test_a_reader_who_has_it_gets_304(public: Client, live: Any) -> None:
         assert other.status == 200
 
 
+async def test_every_copy_of_a_feed_is_dressed_like_any_answer(public: Client, live: Any) -> None:
+    await live()
+    first = await public.get("/feeds/rss.xml")
+    again = await public.get("/feeds/rss.xml", headers={"If-None-Match": first.headers["ETag"]})
+    for answer in (first, again):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Server"] == "alertd"
+        assert answer.headers["Cache-Control"].startswith("public")
+
+
 async def test_head_answers_without_a_body(public: Client, live: Any) -> None:
     await live()
     plain = {"Accept-Encoding": "identity"}
