@@ -2,7 +2,9 @@
 // by typing, a picture dropped or pasted.
 "use strict";
 
-document.querySelector("[data-focus]")?.focus();
+const wrong = ".field-wrong :is(input:not([type=hidden], :disabled), select, textarea)";
+for (const closed of document.querySelectorAll("details:has(.field-wrong)")) closed.open = true;
+(document.querySelector(wrong) ?? document.querySelector("[data-focus]"))?.focus();
 
 document.addEventListener("click", (event) => {
   const dismiss = event.target.closest("[data-dismiss]");
@@ -37,6 +39,7 @@ for (const picker of document.querySelectorAll("[data-regions]")) {
   });
 }
 
+const takers = new Map(); // of pictures, each with its place
 for (const drop of document.querySelectorAll("[data-drop]")) {
   const input = drop.querySelector("input[type=file]");
   const area = drop.querySelector(".drop-area");
@@ -74,5 +77,20 @@ for (const drop of document.querySelectorAll("[data-drop]")) {
       if (name === "drop") take(event.dataTransfer.files);
     });
   }
-  document.addEventListener("paste", (event) => take(event.clipboardData.files));
+  takers.set(drop, take);
+}
+
+// A pasted picture is of whom the cursor is with, else of the first who has none.
+document.addEventListener("paste", (event) => {
+  const drops = [...takers.keys()];
+  const here = drops.find((drop) => drop.closest("section")?.contains(document.activeElement));
+  const empty = drops.find((drop) => !drop.querySelector(".drop-preview"));
+  takers.get(here ?? empty ?? drops[0])?.(event.clipboardData.files);
+});
+
+// Beside its place a picture would take the place of the page.
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => {
+    if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+  });
 }

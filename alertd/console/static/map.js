@@ -23,10 +23,6 @@ function answer(board) {
   let pressed = null;
   let asked = shapes();
 
-  board.querySelector(".map-tools").hidden = false;
-  choose("pick");
-  draw();
-
   function box() {
     const { x, y, width, height } = svg.viewBox.baseVal;
     return { x, y, width, height };
@@ -195,6 +191,10 @@ function answer(board) {
     asked = shapes();
     propose(new Set(event.detail.touched));
   });
+
+  board.querySelector(".map-tools").hidden = false;
+  choose("pick");
+  draw();
 
   // What an earlier shape proposed goes with it; what a person chose stays.
   function propose(touched) {

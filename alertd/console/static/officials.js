@@ -4,6 +4,7 @@
 
 const AFTER_MS = 1500; // of quiet
 const AGAIN_MS = 5000; // after a lost connection
+const LOST_MS = 10000; // without an answer
 
 for (const form of document.querySelectorAll("[data-autosave]")) keepSaving(form);
 for (const board of document.querySelectorAll("[data-live]")) keepMoving(board);
@@ -14,65 +15,90 @@ function keepSaving(form) {
   const notice = document.querySelector("[data-notice]");
   const store = `unsent ${form.dataset.autosave}`;
   let timer = 0;
-  let sending = null;
+  let saving = null;
   restore(form, store);
 
   const later = (ms) => {
     clearTimeout(timer);
-    timer = setTimeout(save, ms);
+    timer = setTimeout(() => (saving ? later(AFTER_MS) : save()), ms);
+  };
+  const typed = () => {
+    sessionStorage.setItem(store, written(form));
+    later(AFTER_MS);
+  };
+  const save = () => {
+    clearTimeout(timer);
+    saving = send().finally(() => (saving = null));
+    return saving;
   };
 
-  async function save() {
-    if (sending) return later(AFTER_MS);
-    const text = new URLSearchParams(new FormData(form)).toString();
-    sending = fetch(form.dataset.autosave + location.search, {
-      method: "POST",
-      headers: { "Content-Type": "application/x-www-form-urlencoded" },
-      body: text,
-    });
+  async function send() {
+    const text = written(form);
+    sessionStorage.setItem(store, text);
     try {
-      const answer = await sending;
+      const answer = await fetch(form.dataset.autosave + location.search, {
+        method: "POST",
+        headers: { "Content-Type": "application/x-www-form-urlencoded" },
+        body: text,
+        signal: AbortSignal.timeout(LOST_MS),
+      });
       if (!answer.ok || answer.redirected) throw answer;
       const saved = await answer.json();
       form.elements.revision.value = saved.revision;
       said.textContent = `${said.dataset.word} ${saved.saved}`;
       said.classList.remove("lost");
       if (notice) notice.innerHTML = saved.notice;
-      sessionStorage.removeItem(store);
+      // What was typed meanwhile is kept until it is saved itself.
+      if (sessionStorage.getItem(store) === text) sessionStorage.removeItem(store);
       form.dispatchEvent(new CustomEvent("saved", { detail: saved }));
     } catch (problem) {
       said.classList.add("lost");
       const stale = problem.status === 412;
       said.textContent = stale ? said.dataset.stale : said.dataset.lost;
-      sessionStorage.setItem(store, text);
       if (!stale) later(AGAIN_MS);
-    } finally {
-      sending = null;
     }
   }
 
-  form.addEventListener("input", () => later(AFTER_MS));
-  form.addEventListener("change", () => later(AFTER_MS));
+  form.addEventListener("input", typed);
+  form.addEventListener("change", typed);
   form.addEventListener("hurry", () => later(0));
   form.addEventListener("submit", (event) => {
     clearTimeout(timer);
     // A save under way would make the revision of this page an old one.
-    if (sending && !form.dataset.sent) {
+    if (saving) {
       event.preventDefault();
       const button = event.submitter;
-      sending.finally(() => setTimeout(() => form.requestSubmit(button), 50));
+      saving.finally(() => form.requestSubmit(button));
       return;
     }
-    sessionStorage.removeItem(store);
+    sessionStorage.setItem(store, `${written(form)}&sent=1`);
   });
+  // A link does not outrun what was just typed.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[href]:not([href^='#'], [target])");
+    const elsewhere = event.ctrlKey || event.metaKey || event.shiftKey;
+    if (!link || elsewhere || !sessionStorage.getItem(store)) return;
+    event.preventDefault();
+    await saving;
+    await save();
+    location.assign(link.href);
+  });
+}
+
+function written(form) {
+  const texts = [...new FormData(form)].filter(([, value]) => typeof value === "string");
+  return new URLSearchParams(texts).toString();
 }
 
 function restore(form, store) {
   const text = sessionStorage.getItem(store);
   if (!text) return;
   const kept = new URLSearchParams(text);
+  const arrived = kept.has("sent") && kept.get("revision") !== form.elements.revision.value;
+  if (arrived) return sessionStorage.removeItem(store);
   for (const field of form.elements) {
-    if (!field.name || ["csrf", "revision", "go"].includes(field.name)) continue;
+    if (!field.name || field.type === "file") continue;
+    if (["csrf", "revision", "go"].includes(field.name)) continue;
     if (field.type === "checkbox" || field.type === "radio") {
       field.checked = kept.getAll(field.name).includes(field.value);
     } else if (kept.has(field.name)) {

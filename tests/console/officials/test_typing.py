@@ -1,0 +1,113 @@
+"""The form at a real browser: nothing typed is lost, focus is where it is wrong."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from io import BytesIO
+
+import pytest
+from aiohttp.test_utils import TestServer
+from PIL import Image
+from playwright.async_api import Page, expect
+
+from alertd.console.app import add_console
+from alertd.settings import embedded
+from alertd.tools import Tools
+from alertd.watch.watcher import Watcher
+from alertd.web import make_api_app
+from tests.console.chromium import DESKTOP, chromium, open_page
+from tests.console.conftest import COOKIE, Browser, SignIn
+from tests.console.officials.conftest import begin, post_step
+
+NAME, AGE, HAIR = (f"[name='children.0.{name}']" for name in ("name", "age", "hair"))
+PASTE = """(data) => {
+  const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
+  const clipboardData = new DataTransfer();
+  clipboardData.items.add(new File([bytes], "example.png", { type: "image/png" }));
+  document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+}"""
+
+
+@dataclass
+class Call:
+    """An official at a form, and how its pages are reached."""
+
+    page: Page
+    browser: Browser
+    form: str
+
+    async def open(self, step: str) -> None:
+        await self.page.goto(f"{self.form}/{step}")
+
+    async def value(self, field: str) -> str:
+        return await self.page.input_value(field)
+
+
+@pytest.fixture
+async def call(tools: Tools, signed_in: SignIn) -> AsyncIterator[Call]:
+    browser = await signed_in("submitter")
+    form = await begin(browser)
+    app = make_api_app(tools)
+    local = replace(tools, console_url="http://127.0.0.1")
+    add_console(app, local, {"watcher": Watcher(local, embedded().watch)})
+    async with TestServer(app) as server, chromium() as opened:
+        url = f"http://127.0.0.1:{server.port}"
+        cookie = ("alertd_session", browser.cookies[COOKIE])
+        yield Call(await open_page(opened, url, cookie, "en", DESKTOP), browser, form)
+
+
+async def test_what_was_typed_without_a_connection_is_there_when_the_page_is_opened_again(
+    call: Call,
+) -> None:
+    await call.open("who")
+    await call.page.context.set_offline(True)
+    await call.page.fill(HAIR, "Brown, long (fictional)")
+    await expect(call.page.locator("[data-saved]")).to_have_class("saved lost")
+    await call.page.context.set_offline(False)
+    await call.open("who")
+    assert await call.value(HAIR) == "Brown, long (fictional)"
+
+    await call.page.context.set_offline(True)
+    await call.page.fill(NAME, "Example")
+    await call.page.locator("button[value=next]").click()
+    await call.page.wait_for_url("chrome-error://**")
+    await call.page.context.set_offline(False)
+    await call.open("who")
+    assert await call.value(NAME) == "Example"
+
+
+async def test_a_link_waits_for_what_was_just_typed(call: Call) -> None:
+    await call.open("who")
+    await call.page.fill(HAIR, "Brown")
+    await call.page.locator("a[href$='/seen']").click()
+    await call.page.wait_for_url("**/seen")
+    await call.open("who")
+    assert await call.value(HAIR) == "Brown"
+    assert await call.page.evaluate("sessionStorage.length") == 0
+
+
+async def test_focus_and_a_pasted_picture_go_where_they_belong(call: Call) -> None:
+    await call.open("who")
+    await call.page.fill(NAME, "Example")
+    await call.page.fill(AGE, "nine")
+    await call.page.locator("button[value=add-children]").click()
+    await expect(call.page.locator(AGE)).to_be_focused()
+    await call.page.focus("[name='children.1.name']")
+    picture = BytesIO()
+    Image.new("RGB", (40, 50), "#a0b0c0").save(picture, "PNG")
+    await call.page.evaluate(PASTE, b64encode(picture.getvalue()).decode())
+    chosen = "[...document.querySelectorAll('[name^=upload]')].map((each) => each.files.length)"
+    assert await call.page.evaluate(chosen) == [0, 1]
+
+
+async def test_a_map_that_holds_a_circle_already_answers(call: Call) -> None:
+    circle = [("area.circle.centre", "38.0, 23.7"), ("area.circle.radius_km", "20")]
+    await post_step(call.browser, f"{call.form}/area", circle)
+    await call.open("area")
+    assert await call.page.evaluate(
+        "document.querySelector('svg.map ellipse').ry.baseVal.value > 0"
+    )
+    await call.page.locator("[data-codes=GR-D]").click()
+    await expect(call.page.locator("[name='area.regions'][value=GR-D]")).to_be_checked()
