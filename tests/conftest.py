@@ -21,12 +21,17 @@ from tests.ports import free_port
 MEMORY = Path("/dev/shm")
 ROOM = 3 << 30  # bytes that two runners at work may fill
 
-# What the suite writes is thrown away: where there is room it stays in memory, for no test asks
-# what a disk remembers when the power fails.
-if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
-    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
-# The processes that tests start need not compile alertd each time.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+def pytest_configure() -> None:
+    """What the suite writes is thrown away: where there is room it stays in memory.
+
+    No test asks what a disk remembers when the power fails; the benchmarks do, and import this.
+    """
+    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    if roomy and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+    # The processes that tests start need not compile alertd each time.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 class FakeClock:

@@ -1,6 +1,7 @@
 """Gives a dead letter another chance, and releases what is held because it may have arrived."""
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,8 @@ from alertd.store.schema import addresses, deliveries, dispatches, to_micros
 from alertd.store.store import wake
 from alertd.tools import Actor, Tools
 
+_OVER = "its time is over: nobody is helped by it any more"
+
 log = structlog.get_logger()
 
 STANDING = (State.DEAD, State.UNCERTAIN)  # nothing more happens to these by itself
@@ -32,13 +35,17 @@ async def requeue(tools: Tools, actor: Actor, delivery_id: int) -> None:
     log.info("delivery.requeued", delivery=delivery_id, person=actor.person_id)
 
 
-def check_requeue(conn: Connection, delivery_id: int, at: datetime) -> str:
-    """Tell why a delivery cannot be requeued now; nothing when it can."""
-    try:
-        _refuse_hopeless(_read(conn, delivery_id), at)
-    except Conflict as error:
-        return str(error)
-    return ""
+def check_requeue(conn: Connection, delivery_ids: Collection[int], at: datetime) -> dict[int, str]:
+    """Tell of each delivery why it cannot be requeued now; nothing of those that can."""
+    refused = dict.fromkeys(delivery_ids, _OVER)  # until found: its address was forgotten
+    for row in conn.execute(_standing().where(deliveries.c.id.in_(delivery_ids))):
+        try:
+            _refuse_hopeless(row, at)
+        except Conflict as error:
+            refused[row.id] = str(error)
+        else:
+            del refused[row.id]
+    return refused
 
 
 def _requeue(conn: Connection, actor: Actor, delivery_id: int, at: datetime) -> None:
@@ -63,8 +70,16 @@ def _requeue(conn: Connection, actor: Actor, delivery_id: int, at: datetime) -> 
 
 
 def _read(conn: Connection, delivery_id: int) -> Row[Any]:
-    query: Select[Any] = (
+    row = conn.execute(_standing().where(deliveries.c.id == delivery_id)).one_or_none()
+    if row is None:
+        raise NotFound("there is no such delivery")
+    return row
+
+
+def _standing() -> Select[Any]:
+    return (
         select(
+            deliveries.c.id,
             deliveries.c.dispatch_id,
             deliveries.c.channel,
             deliveries.c.region,
@@ -78,12 +93,7 @@ def _read(conn: Connection, delivery_id: int) -> Row[Any]:
         )
         .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
         .join(addresses, addresses.c.id == deliveries.c.address_id)
-        .where(deliveries.c.id == delivery_id)
     )
-    row = conn.execute(query).one_or_none()
-    if row is None:
-        raise NotFound("there is no such delivery")
-    return row
 
 
 def _refuse_hopeless(row: Row[Any], at: datetime) -> None:
@@ -92,6 +102,6 @@ def _refuse_hopeless(row: Row[Any], at: datetime) -> None:
     if row.stopped_at is not None:
         raise Conflict("its alert was ended or replaced: nothing more of it is sent")
     if row.deadline_at <= at:
-        raise Conflict("its time is over: nobody is helped by it any more")
+        raise Conflict(_OVER)
     if row.suppressed_at is not None:
         raise Conflict("its address asked not to be written to, or does not exist")

@@ -144,7 +144,7 @@ def find_address(conn: Connection, spelled: dict[str, str]) -> int | None:
 
 def read_line(conn: Connection, delivery_id: int) -> tuple[Line, list[Attempt]]:
     """Give one delivery with its attempts, in the order in which they were made."""
-    lines = _lines(conn, [delivery_id])
+    lines = read_chosen(conn, [delivery_id])
     if not lines:
         raise NotFound("there is no such delivery")
     rows = conn.execute(
@@ -200,9 +200,9 @@ def _newest(
     query = select(deliveries.c.id).where(*fits, *_before(after))
     ids = list(conn.scalars(query.order_by(deliveries.c.id.desc()).limit(limit + 1)))
     if len(ids) > limit:
-        return LogPage(lines=_lines(conn, ids[:limit]), next=(ids[limit - 1],))
+        return LogPage(lines=read_chosen(conn, ids[:limit]), next=(ids[limit - 1],))
     end = None if low is None else (low,)
-    return LogPage(lines=_lines(conn, ids), next=end, full=end is None)
+    return LogPage(lines=read_chosen(conn, ids), next=end, full=end is None)
 
 
 def _waiting(conn: Connection, wanted: Filter, after: Place | None, limit: int) -> LogPage:
@@ -212,7 +212,7 @@ def _waiting(conn: Connection, wanted: Filter, after: Place | None, limit: int) 
     query = select(deliveries.c.id).where(literal, *_fits(wanted), *_before(after))
     ids = list(conn.scalars(query.order_by(unsorted).limit(limit + 1)))
     end = (ids[limit - 1],) if len(ids) > limit else None
-    return LogPage(lines=_lines(conn, ids[:limit]), next=end)
+    return LogPage(lines=read_chosen(conn, ids[:limit]), next=end)
 
 
 def _of_dispatches(
@@ -240,7 +240,7 @@ def _of_dispatches(
         if len(found) > limit or low is not None:
             break
         left -= conn.scalar(select(func.count()).select_from(deliveries).where(*among)) or 0
-    lines = _lines(conn, [number for number, _ in found[:limit]])
+    lines = read_chosen(conn, [number for number, _ in found[:limit]])
     if len(found) > limit:
         return LogPage(lines=lines, next=found[limit - 1][1])
     if low is not None:
@@ -283,7 +283,7 @@ def _of_address(conn: Connection, wanted: Filter, after: Place | None, limit: in
         .limit(limit + 1)
     )
     rows = conn.execute(query).all()
-    lines = _lines(conn, [row.id for row in rows[:limit]])
+    lines = read_chosen(conn, [row.id for row in rows[:limit]])
     if len(rows) > limit:
         return LogPage(lines=lines, next=(rows[limit - 1].dispatch_id,))
     more = len(asked) == MOST_DISPATCHES
@@ -314,7 +314,8 @@ def _fits(wanted: Filter) -> Clauses:
     return [deliveries.c[name] == value for name, value in asked.items() if value]
 
 
-def _lines(conn: Connection, ids: Sequence[int]) -> tuple[Line, ...]:
+def read_chosen(conn: Connection, ids: Sequence[int]) -> tuple[Line, ...]:
+    """Give these deliveries in this order; those that there are."""
     query = (
         select(
             deliveries,

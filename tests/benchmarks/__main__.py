@@ -15,12 +15,25 @@ import structlog
 
 from tests.benchmarks import contests, sinks
 from tests.benchmarks.arena import Arena, opened
+from tests.benchmarks.console import console
 from tests.benchmarks.contests import FULL, PG_2, SHORT, SQLITE_1, SQLITE_2, Plan, Table
 from tests.benchmarks.feeds import feeds
 from tests.benchmarks.readers import public
 from tests.benchmarks.report import Report
 
-PARTS = ("webhook", "sms", "email", "burst", "tls", "feed", "public", "ledger", "syncs", "growth")
+PARTS = (
+    "webhook",
+    "sms",
+    "email",
+    "burst",
+    "tls",
+    "feed",
+    "public",
+    "ledger",
+    "syncs",
+    "growth",
+    "console",
+)
 _WEBHOOK = {SQLITE_1: 0.7, SQLITE_2: 1.1, PG_2: 1.0}
 _OTHERS = {SQLITE_1: 0.75, SQLITE_2: 1.2, PG_2: 1.1}
 
@@ -33,6 +46,8 @@ async def bench(arena: Arena, plan: Plan, parts: set[str], report: Report) -> No
             report.add(fed)
     if "public" in parts:
         report.tell(await public(arena, plan.count(10_000), plan.rounds))
+    if "console" in parts:
+        report.tell(await console(arena, plan.pages, 15))
     if "ledger" in parts:
         facts, report.stages = await contests.ledger_share(arena, plan.count(6_000), 2)
         report.tell(facts)

@@ -17,7 +17,7 @@ from tests.benchmarks.town import Place, Waiting
 
 AT_MOST = 1.5
 _CONNECTIONS = 64
-_DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 # The load comes from this machine only because there is no other: it takes what alertd leaves.
 _WRK = ("chrt", "--idle", "0")
@@ -33,7 +33,7 @@ end
 async def public(arena: Arena, count: int, rounds: int) -> list[Fact]:
     """Compare the time to the last of `count` webhooks with readers and without, in turns."""
     facts = []
-    for db, name in _DATABASES.items():
+    for db, name in DATABASES.items():
         ground = await arena.ground("webhook", count, db)
         ratios, rates = [], []
         for _ in range(rounds):

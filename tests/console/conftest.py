@@ -83,22 +83,31 @@ async def enter(tools: Tools, name: str, roles: dict[str, bool]) -> int:
 SignIn = Callable[..., Awaitable[Browser]]
 
 
+async def sign_in(
+    tools: Tools,
+    client: TestClient[Any, Any],
+    role: str,
+    stage: Stage = Stage.FULL,
+    person_id: int | None = None,
+) -> Browser:
+    """Enter a person and open a session of theirs, as if both factors had been given."""
+    number = person_id or await enter(tools, f"Example console {role}", STAFF[role])
+
+    def work(conn: Connection) -> str:
+        credentials.ensure(conn, number)
+        return sessions.open_session(
+            conn, number, stage, Factor.TOTP, agent="test", at=tools.clock()
+        )
+
+    token = await tools.store.write(work)
+    browser = Browser(client, number, {COOKIE: token})
+    await browser.get("/")
+    return browser
+
+
 @pytest.fixture
 def signed_in(tools: Tools, console: TestClient[Any, Any]) -> SignIn:
-    """Enter a person and open a session of theirs, as if both factors had been given."""
-
     async def run(role: str, stage: Stage = Stage.FULL, *, person_id: int | None = None) -> Browser:
-        number = person_id or await enter(tools, f"Example console {role}", STAFF[role])
-
-        def work(conn: Connection) -> str:
-            credentials.ensure(conn, number)
-            return sessions.open_session(
-                conn, number, stage, Factor.TOTP, agent="test", at=tools.clock()
-            )
-
-        token = await tools.store.write(work)
-        browser = Browser(console, number, {COOKIE: token})
-        await browser.get("/")
-        return browser
+        return await sign_in(tools, console, role, stage, person_id)
 
     return run

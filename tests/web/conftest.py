@@ -225,7 +225,8 @@ def activate(people: dict[str, Person]) -> Activate:
     return run
 
 
-def _deliver(conn: Connection, channel: str, state: State, now: int) -> int:
+def settle_queued(conn: Connection, channel: str, state: State, now: int) -> int:
+    """Settle what is queued on a channel as a worker would; gives how many that were."""
     rows = conn.execute(
         select(deliveries).where(
             deliveries.c.channel == channel, deliveries.c.state == State.QUEUED
@@ -260,7 +261,7 @@ def deliver(tools: Tools) -> Deliver:
     """Settle what is queued on a channel as a worker would; gives how many that were."""
 
     async def run(channel: str = "feed", state: State = State.DELIVERED) -> int:
-        return await tools.store.write(_deliver, channel, state, to_micros(tools.clock()))
+        return await tools.store.write(settle_queued, channel, state, to_micros(tools.clock()))
 
     return run
 

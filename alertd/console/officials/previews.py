@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as modern
+from functools import cached_property
 
 from alertd.console.officials.differences import Piece, compare
 from alertd.core import gsm
@@ -43,20 +44,6 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """One tab. `text` is marked where it differs; `frame` names what is shown in a frame."""
-
-    tab: str
-    language: str
-    text: Sequence[Piece] = ()
-    frame: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    alphabet: str = ""
-    parts: int = 0
-    size: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """What the slots are filled with for a look: as if it were sent now."""
 
@@ -75,10 +62,62 @@ class Moment:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """One tab. What it shows is opened, and held against `before`, once somebody looks at it."""
+
+    tab: str
+    body: Body
+    moment: Moment
+    before: Body | None = None
+
+    @property
+    def language(self) -> str:
+        return self.body.language
+
+    @property
+    def frame(self) -> str:
+        """Name what is shown in a frame: a page, or a mail's HTML."""
+        return self.body.frame
+
+    @cached_property
+    def text(self) -> Sequence[Piece]:
+        """Give the text, marked where it differs."""
+        if self.before is None:
+            return (Piece("same", self._written),)
+        return compare(_written(self.before, self.moment), self._written)
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """Give what a mail's reader sees above it."""
+        mail = _mail(_filled(self.body, self.moment))
+        return {name: str(mail[name]) for name in ("From", "Subject") if mail[name]}
+
+    @property
+    def alphabet(self) -> str:
+        return gsm.parts(self._written)[0]
+
+    @property
+    def parts(self) -> int:
+        return gsm.parts(self._written)[1]
+
+    @property
+    def size(self) -> int:
+        return gsm.size(self._written)[1]
+
+    @cached_property
+    def _written(self) -> str:
+        return _written(self.body, self.moment)
+
+
 def previews(bodies: Iterable[Body], moment: Moment, before: Iterable[Body] = ()) -> list[Preview]:
     """Give every tab in its order; texts are marked where they differ from `before`."""
-    old = {body.key: _text(body, moment) for body in before}
-    found = [each for body in bodies for each in _previews(body, moment, old.get(body.key))]
+    old = {body.key: body for body in before}
+    found = [
+        Preview(tab=tab, body=body, moment=moment, before=old.get(body.key))
+        for body in bodies
+        for tab in _tabs(body)
+    ]
     return sorted(found, key=lambda each: _TABS.index(each.tab))
 
 
@@ -97,52 +136,24 @@ def chosen(found: Sequence[Preview], tab: str, language: str) -> Preview | None:
     return next(iter(named or of_tab), None)
 
 
-def _previews(body: Body, moment: Moment, old: str | None) -> list[Preview]:
-    filled = _filled(body, moment)
-    mail = _mail(filled) if body.media_type == MAIL else None  # parsed once: it takes longest
-    text = _part(mail, "text/plain") if mail else _written(body, filled)
-    pieces = compare(old, text) if old is not None else (Piece("same", text),)
+def _tabs(body: Body) -> Sequence[str]:
+    """Name the tabs that a rendition is shown in."""
     match (body.channel, body.form):
-        case ("sms", _):
-            alphabet, parts = gsm.parts(text)
-            return [
-                Preview(
-                    tab="sms",
-                    language=body.language,
-                    text=pieces,
-                    alphabet=alphabet,
-                    parts=parts,
-                    size=gsm.size(text)[1],
-                )
-            ]
-        case ("email", _) if mail:
-            headers = {name: str(mail[name]) for name in ("From", "Subject") if mail[name]}
-            return [
-                Preview(
-                    tab="email",
-                    language=body.language,
-                    text=pieces,
-                    frame=body.frame,
-                    headers=headers,
-                )
-            ]
+        case ("sms" | "email" as channel, _):
+            return (channel,)
         case ("feed", "page"):
-            return [
-                Preview(tab=tab, language=body.language, frame=body.frame)
-                for tab in ("page", "poster")
-            ]
+            return ("page", "poster")
         case ("feed", form):
-            return [Preview(tab=form, language=body.language, text=pieces)]
+            return (form,)
         case _:
-            return [Preview(tab="webhook", language=body.language, text=pieces)]
+            return ("webhook",)
 
 
-def _text(body: Body, moment: Moment) -> str:
+def _written(body: Body, moment: Moment) -> str:
+    """Give a rendition as text: of a mail its plain part."""
     filled = _filled(body, moment)
-    return _part(_mail(filled), "text/plain") if body.media_type == MAIL else _written(body, filled)
-
-
-def _written(body: Body, filled: bytes) -> str:
+    if body.media_type == MAIL:
+        return _part(_mail(filled), "text/plain")
     text = filled.decode(errors="replace")
     if body.media_type == "application/json":
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2)

@@ -1,6 +1,8 @@
 """Dead letters and what may have arrived: another chance for one or many, after a preview."""
 
-from typing import Any
+from datetime import datetime
+
+from sqlalchemy import Connection
 
 from alertd.console.operators.board import watcher_of
 from alertd.console.operators.lists import cursor, link, spelled
@@ -11,7 +13,7 @@ from alertd.console.permissions import May
 from alertd.core.delivery import State
 from alertd.core.errors import Conflict, NotFound
 from alertd.pipeline.requeue import STANDING, check_requeue, requeue
-from alertd.watch.dispatchlog import Line, LogPage, find, read_line
+from alertd.watch.dispatchlog import Line, LogPage, find, read_chosen
 
 LETTERS = "/dead-letters"
 PAGE = 100
@@ -42,14 +44,11 @@ async def letters(visit: Visit) -> Answer:
 
 async def preview(visit: Visit) -> Answer:
     """Say what would go out again, and what cannot, before anything happens."""
-    lines = [line for number in chosen(visit) if (line := await _line(visit, number))]
-    now = visit.tools.clock()
-    possible: list[dict[str, Any]] = []
-    hopeless: list[dict[str, Any]] = []
-    for line in lines:
-        row: dict[str, Any] = shown(visit, line)
-        why = await visit.tools.store.read(check_requeue, line.id, now)
-        (hopeless if why else possible).append({**row, "why": visit.say(why) if why else ""})
+    numbers, now = chosen(visit), visit.tools.clock()
+    lines, refused = await visit.tools.store.read(_looked_over, numbers, now)
+    rows = [(shown(visit, line), refused.get(line.id, "")) for line in lines]
+    possible = [{**row, "why": ""} for row, why in rows if not why]
+    hopeless = [{**row, "why": visit.say(why)} for row, why in rows if why]
     state = await watcher_of(visit).board()
     closed = [
         lane_of(visit, each.channel)
@@ -88,11 +87,11 @@ def chosen(visit: Visit) -> list[int]:
     return sorted({int(text) for text in found})[: 2 * PAGE]
 
 
-async def _line(visit: Visit, number: int) -> Line | None:
-    try:
-        return (await visit.tools.store.read(read_line, number))[0]
-    except NotFound:
-        return None
+def _looked_over(
+    conn: Connection, numbers: list[int], now: datetime
+) -> tuple[tuple[Line, ...], dict[int, str]]:
+    """Give the chosen deliveries, and why some of them cannot be tried again."""
+    return read_chosen(conn, numbers), check_requeue(conn, numbers, now)
 
 
 PAGES: tuple[Page, ...] = (

@@ -18,7 +18,7 @@ from alertd.watch.board import read_board
 from alertd.watch.dispatchlog import WINDOW, Filter, find, read_line
 from alertd.watch.report import failures_of
 from alertd.watch.roster import Standing, Wanted, find_recipients
-from tests.benchmarks.console import NOW, RATES, fill
+from tests.benchmarks.crowd import NOW, RATES, fill
 
 COUNT = 60_000
 PARTIAL = re.compile(r"ix_deliveries_(due|leased|trouble|failures)")  # of a few rows each
