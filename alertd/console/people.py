@@ -7,6 +7,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import ROLES, May
+from alertd.console.reaching import offered, reach_of, read_reach, written
 from alertd.console.rendering import N_
 from alertd.core.errors import InvalidAlert, NotFound, Problem
 from alertd.pipeline import accountchanges as changes
@@ -18,6 +19,8 @@ from alertd.store.schema.accounts import person_programmes, person_regions
 from alertd.web.auth import approval_roles
 
 _PAGE = 100
+Problems = list[tuple[str, str]]
+"""Fields, and what to do about each."""
 
 
 async def show_all(call: Visit) -> Answer:
@@ -50,11 +53,18 @@ def _by_token(conn: Connection) -> bool:
 
 
 async def show_one(call: Visit) -> Answer:
+    return await _one(call, [])
+
+
+async def _one(call: Visit, problems: Problems) -> Answer:
     number, now = int(call.path("number")), call.tools.clock()
     person, given = await call.tools.store.read(_person, number)
     return await call.render(
         "person.html.j2",
+        status=422 if problems else 200,
+        problems=problems,
         person=person,
+        reach=await call.tools.store.read(reach_of, number),
         tokens=given,
         has=await call.tools.store.read(credentials.factors, number),
         listed=await call.tools.store.read(sessions.of_person, number, now),
@@ -76,6 +86,7 @@ def _person(conn: Connection, number: int) -> tuple[dict[str, Any], list[RowMapp
     person = {
         **row,
         "roles": of(person_roles.c.role),
+        "deputy": any(of(person_roles.c.deputy)),
         "regions": of(person_regions.c.region),
         "programmes": of(person_programmes.c.programme),
     }
@@ -89,6 +100,7 @@ def _choices(call: Visit) -> dict[str, Any]:
         "roles": [(role, role) for role in roles],
         "programmes": [(each, each) for each in rulebook.programmes()],
         "languages": [(tag, tag) for tag in call.console.rendering.languages],
+        "channels": offered(call),
     }
 
 
@@ -97,28 +109,27 @@ async def show_new(call: Visit) -> Answer:
 
 
 async def ask_new(call: Visit) -> Answer:
-    body = {
-        "name": call.form.get("name"),
-        "language": call.form.get("language", call.language),
-        **_rights(call),
-    }
-    if not body["name"] or not body["roles"]:
-        problems = [
-            (field, text)
-            for field, text in (
-                ("name", call.say("Write the name that tells this person apart.")),
-                ("roles", call.say("Choose at least one role.")),
-            )
-            if not body[field]
-        ]
+    rights, problems = _rights(call)
+    reach, unreachable = read_reach(call)
+    name = call.form.get("name")
+    if not name:
+        problems.insert(0, ("name", call.say("Write the name that tells this person apart.")))
+    if not rights["roles"]:
+        problems.append(("roles", call.say("Choose at least one role.")))
+    if problems := [*problems, *unreachable]:
         return await call.render(
             "person_new.html.j2", status=422, problems=problems, form=call.form, **_choices(call)
         )
+    language = call.form.get("language", call.language)
+    body = {"name": name, "language": language, **rights, "reach": reach}
     return await _ask(call, "person.enter", body)
 
 
-def _rights(call: Visit) -> dict[str, Any]:
-    """Read roles, regions and programmes; raises InvalidAlert for what is none."""
+def _rights(call: Visit) -> tuple[dict[str, Any], Problems]:
+    """Read roles, regions and programmes, and what is wrong with the regions as they were typed.
+
+    Raises InvalidAlert for a role or programme that is none: no form of ours offers it.
+    """
     choices = _choices(call)
     roles = call.form.all("roles")
     programmes = call.form.all("programmes")
@@ -127,14 +138,12 @@ def _rights(call: Visit) -> dict[str, Any]:
     problems = [Problem("roles", "is no role") for role in roles if role not in known]
     known = {programme for programme, _ in choices["programmes"]}
     problems += [Problem("programmes", "is no programme") for p in programmes if p not in known]
-    problems += [
-        Problem("regions", f"{code} is no region")
-        for code in regions
-        if not call.tools.atlas.known(code)
-    ]
     if problems:
         raise InvalidAlert(problems)
-    return {"roles": roles, "programmes": programmes, "regions": regions}
+    rights = {"roles": roles, "programmes": programmes, "regions": regions}
+    unknown = " ".join(code for code in regions if not call.tools.atlas.known(code))
+    said = call.say("There is no such region: %(codes)s.", codes=unknown)
+    return rights | {"deputy": "deputy" in call.form}, [("regions", said)] if unknown else []
 
 
 async def ask_change(call: Visit) -> Answer:
@@ -143,7 +152,15 @@ async def ask_change(call: Visit) -> Answer:
     kind = call.form.get("kind")
     body: dict[str, Any] = {"person": number}
     if kind == "person.roles":
-        body |= _rights(call)
+        rights, problems = _rights(call)
+        if problems:
+            return await _one(call, problems)
+        body |= rights
+    elif kind == "person.reach":
+        reach, problems = read_reach(call)
+        if problems:
+            return await _one(call, problems)
+        body["reach"] = reach
     elif kind == "token.mint":
         days = call.form.get("days", "30")
         if not (days.isascii() and days.isdigit() and 1 <= int(days) <= 366):
@@ -184,7 +201,7 @@ async def show_changes(call: Visit) -> Answer:
 
 async def _changes(call: Visit, done: changes.Done | None = None) -> Answer:
     waiting = await call.tools.store.read(changes.list_open, call.tools.clock())
-    return await call.render("changes.html.j2", waiting=waiting, done=done)
+    return await call.render("changes.html.j2", waiting=waiting, done=done, written=written)
 
 
 async def decide(call: Visit) -> Answer:

@@ -86,7 +86,8 @@ def _ask(conn: Connection, actor: Actor, kind: str, body: dict[str, Any], at: da
         "expires_at": at + LIFETIME,
     }
     number: int = conn.execute(insert(changes).values(row).returning(changes.c.id)).scalar_one()
-    said = {"change": number, "kind": kind, **body}
+    # Addresses stand beside the record, never in it.
+    said = {"change": number, "kind": kind, **{k: v for k, v in body.items() if k != "reach"}}
     record(conn, Entry(actor.label, "change.asked", data=said), at=at)
     return number
 
@@ -130,9 +131,11 @@ _Body = Mapping[str, Any]
 
 def _enter(conn: Connection, actor: Actor, body: _Body, at: datetime) -> str:
     person = persons.NewPerson(
-        name=body["name"], language=body["language"], roles=dict.fromkeys(body["roles"], False)
+        name=body["name"],
+        language=body["language"],
+        roles=dict.fromkeys(body["roles"], bool(body.get("deputy"))),
     )
-    number = persons.add(conn, actor, person, (), at)
+    number = persons.add(conn, actor, person, _addresses(body), at)
     _place(conn, number, body)
     return credentials.invite(conn, number, at)
 
@@ -146,7 +149,7 @@ def _set_roles(conn: Connection, actor: Actor, body: _Body, at: datetime) -> str
         _keep_two(conn, number)
     conn.execute(delete(person_roles).where(person_roles.c.person_id == number))
     entered = [
-        {"person_id": number, "role": role, "deputy": kept.get(role, False)}
+        {"person_id": number, "role": role, "deputy": body.get("deputy", kept.get(role, False))}
         for role in sorted(set(body["roles"]))
     ]
     if entered:
@@ -156,6 +159,15 @@ def _set_roles(conn: Connection, actor: Actor, body: _Body, at: datetime) -> str
     said = {"person": number, "roles": sorted(body["roles"])}
     record(conn, Entry(actor.label, "person.roles", data=said), at=at)
     return ""
+
+
+def _set_reach(conn: Connection, actor: Actor, body: _Body, at: datetime) -> str:
+    persons.set_reach(conn, actor, body["person"], _addresses(body), at)
+    return ""
+
+
+def _addresses(body: _Body) -> list[tuple[str, str, str]]:
+    return [(channel, address, lane) for channel, address, lane in body.get("reach", ())]
 
 
 def _place(conn: Connection, number: int, body: _Body) -> None:
@@ -260,6 +272,7 @@ def _keep_two(conn: Connection, besides: int) -> None:
 _ACTS: Mapping[str, Callable[[Connection, Actor, _Body, datetime], str]] = {
     "person.enter": _enter,
     "person.roles": _set_roles,
+    "person.reach": _set_reach,
     "person.disable": _disable,
     "person.invite": _invite,
     "person.link": _link,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pydantic_core import PydanticCustomError
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from alertd.core.errors import Conflict, InvalidAlert, NotAllowed, NotFound, Problem, Undeliverable
 from alertd.core.text import language_tag, name_of_someone
@@ -43,10 +43,17 @@ class Minted:
 async def create(tools: Tools, actor: Actor, person: NewPerson) -> int:
     """Enter an official and give the number that separation of duties goes by."""
     actor.require("operator")
-    if problems := [*_faults(person), *_unreachable(tools, person)]:
+    if problems := [*_faults(person), *_unreachable(tools, person.addresses)]:
         raise InvalidAlert(problems)
-    reach = [(channel, *_spelled(tools, channel, address)) for channel, address in person.addresses]
+    reach = reached_by(tools, person.addresses)
     return await tools.store.write(add, actor, person, reach, tools.clock())
+
+
+def reached_by(tools: Tools, found: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Give channel, address in its one spelling, and lane of each; raises InvalidAlert."""
+    if problems := _unreachable(tools, found):
+        raise InvalidAlert(problems)
+    return [(channel, *_spelled(tools, channel, address)) for channel, address in found]
 
 
 async def disable(tools: Tools, actor: Actor, person_id: int) -> None:
@@ -108,9 +115,9 @@ def _faults(person: NewPerson) -> list[Problem]:
     return problems
 
 
-def _unreachable(tools: Tools, person: NewPerson) -> list[Problem]:
+def _unreachable(tools: Tools, found: Sequence[tuple[str, str]]) -> list[Problem]:
     problems = []
-    for place, (channel, address) in enumerate(person.addresses):
+    for place, (channel, address) in enumerate(found):
         if channel not in tools.channels:
             known = ", ".join(sorted(tools.channels))
             problems.append(Problem(f"addresses.{place}", f"no such channel; choose of: {known}"))
@@ -150,12 +157,33 @@ def add(
             for role, deputy in sorted(person.roles.items())
         ],
     )
-    for channel, address, lane in dict.fromkeys(reach):
-        address_id = _address(conn, channel, address, lane, at)
-        conn.execute(insert(person_addresses).values(person_id=person_id, address_id=address_id))
+    _reach(conn, person_id, reach, at)
     said = {"person": person_id, "name": person.name.strip(), "roles": dict(person.roles)}
     record(conn, Entry(actor.label, "person.created", data=said), at=at)
     return person_id
+
+
+def set_reach(
+    conn: Connection,
+    actor: Actor,
+    person_id: int,
+    reach: Sequence[tuple[str, str, str]],
+    at: datetime,
+) -> None:
+    """Put these in place of the addresses that a person was reached by."""
+    _require_person(conn, person_id)
+    conn.execute(delete(person_addresses).where(person_addresses.c.person_id == person_id))
+    _reach(conn, person_id, reach, at)
+    said = {"person": person_id, "channels": sorted(channel for channel, _, _ in reach)}
+    record(conn, Entry(actor.label, "person.reach", data=said), at=at)
+
+
+def _reach(
+    conn: Connection, person_id: int, reach: Sequence[tuple[str, str, str]], at: datetime
+) -> None:
+    for channel, address, lane in dict.fromkeys(reach):
+        address_id = _address(conn, channel, address, lane, at)
+        conn.execute(insert(person_addresses).values(person_id=person_id, address_id=address_id))
 
 
 def _address(conn: Connection, channel: str, address: str, lane: str, at: datetime) -> int:

@@ -222,3 +222,40 @@ async def test_broken_glass_is_on_record_and_alarms_for_a_day(
     assert await tools.store.read(broken_at, clock()) == clock()
     clock.tick(days=1)
     assert await tools.store.read(broken_at, clock()) is None
+
+
+async def test_a_person_is_reached_at_what_two_administrators_agreed_on(
+    signed_in: SignIn, tools: Tools
+) -> None:
+    first, second = await two(signed_in, tools)
+    given = {
+        "name": "Example Deputy",
+        "roles": "police",
+        "deputy": "yes",
+        "regions": "GR-I",
+        "email": "one@example.org, two@example.org",
+    }
+    wrong = await first.post("/people/new", given | {"regions": "GR-Q", "email": "one"})
+    page = await wrong.text()
+    assert wrong.status == 422
+    assert all(
+        text in page for text in ('id="regions-error"', 'id="email-error"', "Example Deputy")
+    )
+
+    assert (await first.post("/people/new", given)).status == 303
+    assert "one@example.org, two@example.org" in await second.read("/people/changes")
+    await agree(tools, second)
+    number = await tools.store.read(
+        lambda conn: conn.scalar(
+            select(person_roles.c.person_id).where(person_roles.c.deputy.is_(True))
+        )
+    )
+    assert "one@example.org, two@example.org" in await first.read(f"/people/{number}")
+
+    await first.post(f"/people/{number}", {"kind": "person.reach", "email": "three@example.org"})
+    await agree(tools, second, 2)
+    page = await first.read(f"/people/{number}")
+    assert "three@example.org" in page
+    assert "one@example.org" not in page
+    entries = await tools.store.read(lambda conn: conn.execute(select(audit)).all())
+    assert "@example.org" not in str(entries)
