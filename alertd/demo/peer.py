@@ -94,6 +94,10 @@ class HttpPeer:
         """Let the coming requests fail, one fault each."""
         self._faults.extend(faults)
 
+    def mend(self) -> None:
+        """Forget the faults that are still to come."""
+        self._faults.clear()
+
     def take_fault(self) -> Fault | None:
         return self._faults.popleft() if self._faults else None
 
