@@ -29,7 +29,7 @@ lint: style
 	$(BIN)/lint-imports --no-cache
 
 screens: $(STAMP)
-	@ALERTD_SCREENS=build/screens $(BIN)/python -m pytest tests/console -k "axe or screens" $(ARGS)
+	@ALERTD_SCREENS=build/screens $(BIN)/python -m pytest tests/console -k "axe or journeys" $(ARGS)
 	@echo "Look at every picture in build/screens"
 
 bench: $(STAMP)

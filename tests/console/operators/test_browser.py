@@ -1,4 +1,4 @@
-"""Operators at a real browser: what axe-core says, the keyboard alone, zoom, and one journey."""
+"""Operators at a real browser: what axe-core says, the keyboard alone, zoom."""
 
 from __future__ import annotations
 
@@ -138,29 +138,6 @@ async def test_nothing_moves_for_whoever_asked_for_that(desk: Desk) -> None:
     moving = "[...document.querySelectorAll('*')].filter(e => "
     moving += "getComputedStyle(e).animationName !== 'none').length"
     assert await page.evaluate(moving) == 0
-
-
-async def test_a_failing_channel_is_seen_paused_resumed_and_its_message_sent_again(
-    desk: Desk,
-) -> None:
-    page = await desk.open()
-    await page.goto("/board")
-    await expect(page.get_by_role("heading", name="1 alarm")).to_be_visible()
-    await page.get_by_role("link", name="The channel fails: Mail").click()
-    await page.get_by_role("button", name="Resume Mail").click()
-    await expect(page.get_by_text("Mail was resumed")).to_be_visible()
-    await page.get_by_role("rowheader").get_by_role("link", name="Mail").click()
-    await page.get_by_role("button", name="Pause Mail").click()
-    await expect(page.get_by_text("Say in a few words why.")).to_be_visible()
-    await page.get_by_label("Why").fill("Example: relay is being moved")
-    await page.get_by_role("button", name="Pause Mail").click()
-    await expect(page.get_by_text("Mail was paused.")).to_be_visible()
-    await page.get_by_role("link", name="Failed messages").click()
-    await page.get_by_role("button", name="Choose all").click()
-    await page.get_by_role("button", name="Try the chosen ones again").click()
-    await expect(page.get_by_text("A channel is not working")).to_be_visible()
-    await page.get_by_role("button", name="Send 1 message again").click()
-    await expect(page.get_by_text("Queued again: 1 of 1.")).to_be_visible()
 
 
 async def test_the_keyboard_alone_pauses_a_channel(desk: Desk) -> None:
