@@ -10,9 +10,12 @@ import pyotp
 import pytest
 from aiohttp.test_utils import TestClient
 from soft_webauthn import SoftWebauthnDevice
+from sqlalchemy import select, update
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from alertd.pipeline import credentials
+from alertd.store.schema import persons
+from alertd.store.schema.accounts import sessions
 from alertd.tools import Tools
 from tests.conftest import FakeClock
 from tests.console.conftest import COOKIE, Browser, SignIn, enter
@@ -186,6 +189,35 @@ async def test_one_ends_ones_other_sessions_and_nobody_elses(signed_in: SignIn) 
     assert (await first.get("/")).status == 200
     assert (await second.post(path)).status == 303
     assert (await first.get("/")).status == 303
+
+
+async def test_the_ledger_does_not_hold_what_opens_a_session(
+    signed_in: SignIn, tools: Tools, console: Console
+) -> None:
+    browser = await signed_in("reader")
+    kept = await tools.store.read(lambda conn: conn.scalar(select(sessions.c.digest)))
+    assert browser.cookies[COOKIE] not in kept
+    assert kept not in browser.cookies[COOKIE]
+    thief = Browser(console, cookies={COOKIE: kept})
+    assert (await thief.get("/account")).status == 303
+
+
+async def test_a_session_that_was_signed_out_of_opens_nothing(
+    signed_in: SignIn, console: Console
+) -> None:
+    browser = await signed_in("reader")
+    token = browser.cookies[COOKIE]
+    assert (await browser.post("/sign-out")).status == 303
+    assert (await Browser(console, cookies={COOKIE: token}).get("/account")).status == 303
+
+
+async def test_a_disabled_person_is_out_whatever_session_stands(
+    signed_in: SignIn, tools: Tools
+) -> None:
+    browser = await signed_in("reader")
+    mine = update(persons).where(persons.c.id == browser.person_id)
+    await tools.store.write(lambda conn: conn.execute(mine.values(disabled_at=tools.clock())))
+    assert (await browser.get("/account")).status == 303
 
 
 def options_on(page: str) -> dict:
