@@ -18,14 +18,13 @@ from alertd.core.lifecycle import VersionState
 from alertd.core.rendition import Kind
 from alertd.masking import mask
 from alertd.pipeline import versions as stages
-from alertd.pipeline.jurisdiction import Sight
+from alertd.pipeline.jurisdiction import Eyes, Sight
 from alertd.pipeline.pseudonyms import mask_reached
 from alertd.pipeline.requeue import STANDING
 from alertd.shapes import (
     AlertSummary,
     AlertView,
     ApprovalView,
-    AuditEntry,
     ChannelProgress,
     DeadLetter,
     DeliveryView,
@@ -40,7 +39,6 @@ from alertd.store.schema import (
     addresses,
     alerts,
     approvals,
-    audit,
     deliveries,
     dispatches,
     from_micros,
@@ -53,6 +51,7 @@ from alertd.store.schema import (
 from alertd.vault import Key
 
 _CHUNK = 200  # alerts read at a time where not all are seen
+LOOKED = 1000  # dead letters read at a time where not all are seen
 _APPROVED = frozenset({Kind.ALERT, Kind.UPDATE})
 _NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
@@ -247,9 +246,12 @@ def delivery_of(conn: Connection, alert_id: str, delivery_id: int) -> None:
 
 
 def dead_letters(
-    conn: Connection, *, before: tuple[int, ...] | None, limit: int
+    conn: Connection, *, before: tuple[int, ...] | None, limit: int, sees: Sight | None = None
 ) -> Page[DeadLetter]:
-    """Give what will not be tried again by itself, newest first."""
+    """Give what will not be tried again by itself, newest first; with `sees`, of whose alert.
+
+    A page then holds what was found among LOOKED at, and may be short though it goes on.
+    """
     query = (
         _select_deliveries()
         .add_columns(alerts.c.id.label("alert_id"), alerts.c.case_reference)
@@ -259,9 +261,14 @@ def dead_letters(
     )
     if before is not None:
         query = query.where(deliveries.c.id < before[0])
-    rows, more = _take(conn, query, limit)
+    rows, more = _take(conn, query, limit if sees is None else LOOKED)
+    last = rows[-1]["id"] if more else None
+    if sees is not None:
+        seen = Eyes(conn, sees).choose(row["alert_id"] for row in rows)
+        rows = [row for row in rows if row["alert_id"] in seen]
+        rows, last = rows[:limit], rows[limit - 1]["id"] if len(rows) > limit else last
     items = [DeadLetter(**_delivery(row)) for row in rows]
-    return Page(items=items, next_cursor=str(items[-1].id) if more else None)
+    return Page(items=items, next_cursor=None if last is None else str(last))
 
 
 def _select_deliveries() -> Select[Any]:
@@ -326,19 +333,7 @@ def show_progress(conn: Connection, alert_id: str, now: datetime) -> ProgressVie
     )
 
 
-# --- recipients and the record ---------------------------------------------------------------
-
-
-def list_recipients(
-    conn: Connection, *, after: tuple[int, ...] | None, limit: int
-) -> Page[RecipientView]:
-    """Give recipients in the order of their entry."""
-    query = select_recipients()
-    if after is not None:
-        query = query.where(recipients.c.id > after[0])
-    rows, more = _take(conn, query, limit)
-    items = recipient_views(conn, rows)
-    return Page(items=items, next_cursor=str(items[-1].id) if more else None)
+# --- recipients -----------------------------------------------------------------------------
 
 
 def select_recipients() -> Select[Any]:
@@ -375,20 +370,6 @@ def _regions(conn: Connection, numbers: Sequence[int]) -> dict[int, list[str]]:
     for recipient_id, region in conn.execute(query):
         found[recipient_id].append(region)
     return found
-
-
-def list_audit(
-    conn: Connection, *, alert_id: str | None, after: tuple[int, ...] | None, limit: int
-) -> Page[AuditEntry]:
-    """Give the record from its beginning; of one alert, when named."""
-    query = select(audit).order_by(audit.c.seq)
-    if alert_id is not None:
-        query = query.where(audit.c.alert_id == alert_id)
-    if after is not None:
-        query = query.where(audit.c.seq > after[0])
-    rows, more = _take(conn, query, limit)
-    items = [AuditEntry(**row) for row in rows]
-    return Page(items=items, next_cursor=str(items[-1].seq) if more else None)
 
 
 def _take(conn: Connection, query: Select[Any], limit: int) -> tuple[list[RowMapping], bool]:

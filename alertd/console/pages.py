@@ -13,7 +13,7 @@ from alertd.console import guard
 from alertd.console.explaining import explain
 from alertd.console.forms import Form, read_form
 from alertd.console.navigation import SECTIONS
-from alertd.console.permissions import DECIDING, May, admits, permitted
+from alertd.console.permissions import DECIDING, May, admits, held
 from alertd.console.rendering import Rendering, Words
 from alertd.core.errors import NotAllowed, NotFound
 from alertd.pipeline import sessions
@@ -95,7 +95,7 @@ class Visit:
     def may(self) -> frozenset[May]:
         if self.session is None or self.session.stage is not Stage.FULL:
             return frozenset()
-        return permitted(self.session.roles, self.tools.rulebook)
+        return held(self.session, self.tools.rulebook)
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]

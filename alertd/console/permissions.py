@@ -65,12 +65,21 @@ TABLE: Mapping[str, frozenset[May]] = {
 DECIDING = frozenset({May.APPROVE, May.END, May.UPDATE})
 """What is open only for alerts that lie wholly in one's regions: see `pipeline.jurisdiction`."""
 
+UNDIVIDED = frozenset({May.CHANNELS})
+"""What serves every region: only for those whom no regions or programmes bound."""
+
 
 def permitted(roles: Iterable[str], rulebook: Rulebook) -> frozenset[May]:
     """Give all that holders of `roles` may do."""
     approving = approval_roles(rulebook)
     rows = (APPROVER if role in approving else role for role in roles)
     return frozenset(_INSIDE).union(*(TABLE.get(row, frozenset()) for row in rows))
+
+
+def held(session: Session, rulebook: Rulebook) -> frozenset[May]:
+    """Give all that whoever has this session may do."""
+    may = permitted(session.roles, rulebook)
+    return may if session.jurisdiction.everywhere else may - UNDIVIDED
 
 
 def admits(session: Session | None, needs: May, rulebook: Rulebook) -> bool:
@@ -83,4 +92,4 @@ def admits(session: Session | None, needs: May, rulebook: Rulebook) -> bool:
         return session.stage is Stage.HALF
     if needs is May.ENROL:
         return session.stage is not Stage.HALF
-    return session.stage is Stage.FULL and needs in permitted(session.roles, rulebook)
+    return session.stage is Stage.FULL and needs in held(session, rulebook)

@@ -35,5 +35,15 @@ class Jurisdiction:
             not self.regions or not there or not inside.isdisjoint(there)
         )
 
+    def holds(self, regions: Iterable[str], atlas: Atlas) -> bool:
+        """Tell whether all of these regions lie inside, whatever the programme."""
+        inside = atlas.smallest(atlas.reaches(self.regions))
+        below = atlas.smallest(code for each in regions for code in atlas.reaches([each]))
+        return not self.regions or below.issubset(inside)
+
+    def within(self, atlas: Atlas) -> frozenset[str] | None:
+        """Give every region that some of it lies in; None where nothing bounds it."""
+        return atlas.reaches(self.regions) if self.regions else None
+
     def _has(self, programme: str) -> bool:
         return not self.programmes or programme in self.programmes

@@ -19,6 +19,7 @@ from alertd.core.audit import GENESIS, Head
 from alertd.core.delivery import State
 from alertd.pipeline import lanes
 from alertd.pipeline.dispatch import DELIVERIES
+from alertd.pipeline.jurisdiction import require_everywhere
 from alertd.pipeline.marked import mark, marked_at
 from alertd.pipeline.record import Entry, read_head, record
 from alertd.pipeline.replay import contains
@@ -129,6 +130,7 @@ def held(conn: Connection, now: datetime) -> list[Held]:
 async def release(tools: Tools, actor: Actor) -> None:
     """Let everything go again; raises NotAllowed."""
     actor.require("operator")
+    require_everywhere(actor)
     await tools.store.write(_release, actor, tools.clock())
 
 

@@ -4,7 +4,8 @@ What lies partly inside is seen; only what lies inside as a whole is submitted, 
 or ended. Roles are judged besides, by the tables of the API and of the console.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, select, union
@@ -13,9 +14,12 @@ from alertd.core.alert import ChildAlert
 from alertd.core.errors import InvalidAlert, NotAllowed, Problem
 from alertd.core.jurisdiction import Jurisdiction
 from alertd.core.regions import Atlas
-from alertd.store.schema import alerts, versions
+from alertd.store.schema import alerts, dispatches, versions
 from alertd.store.schema.accounts import person_programmes, person_regions
 from alertd.tools import Actor, Tools
+
+BEYOND = "this alert reaches beyond your regions: somebody else has to decide"
+_AT_ONCE = 500  # alerts or dispatches that one statement asks about
 
 Sight = Callable[[str, Collection[str]], bool]
 """Tells by programme and reached regions whether an alert is seen."""
@@ -26,6 +30,40 @@ def of_person(conn: Connection, person_id: int) -> Jurisdiction:
         return frozenset(conn.scalars(select(column).where(column.table.c.person_id == person_id)))
 
     return Jurisdiction(of(person_regions.c.region), of(person_programmes.c.programme))
+
+
+@dataclass(slots=True)
+class Eyes:
+    """Tells of alerts by their ids whether they are seen; asks the ledger once for each."""
+
+    conn: Connection
+    sees: Sight | None
+    _known: dict[str, bool] = field(default_factory=dict)
+
+    def choose(self, alert_ids: Iterable[str]) -> set[str]:
+        """Give those that are seen, by the regions of all their versions."""
+        wanted = set(alert_ids)
+        if self.sees is None:
+            return wanted
+        new = sorted(wanted - self._known.keys())
+        for start in range(0, len(new), _AT_ONCE):
+            those = new[start : start + _AT_ONCE]
+            places = _places(self.conn, those)
+            self._known |= {each: self.sees(*places[each]) for each in places}
+        return {each for each in wanted if self._known.get(each)}
+
+    def choose_dispatches(self, numbers: Collection[int]) -> list[int]:
+        """Give those whose alert is seen, in their order."""
+        if self.sees is None:
+            return list(numbers)
+        alert_of: dict[int, str] = {}
+        those = list(numbers)
+        for start in range(0, len(those), _AT_ONCE):
+            query = select(dispatches.c.id, dispatches.c.alert_id)
+            part = dispatches.c.id.in_(those[start : start + _AT_ONCE])
+            alert_of |= dict(self.conn.execute(query.where(part)).all())
+        seen = self.choose(alert_of.values())
+        return [number for number in those if alert_of[number] in seen]
 
 
 def sight(tools: Tools, actor: Actor) -> Sight | None:
@@ -56,7 +94,13 @@ async def hold(tools: Tools, actor: Actor, alert_id: str, *, deciding: bool) -> 
     if not mine.touches(*found, tools.atlas):
         raise NotAllowed("this alert lies outside your regions and programmes")
     if deciding and not mine.covers(*found, tools.atlas):
-        raise NotAllowed("this alert reaches beyond your regions: somebody else has to decide")
+        raise NotAllowed(BEYOND)
+
+
+def require_everywhere(actor: Actor) -> None:
+    """Raise NotAllowed for whoever is bound to regions or programmes."""
+    if not actor.jurisdiction.everywhere:
+        raise NotAllowed("this serves every region: somebody whom none bounds has to do it")
 
 
 def require_area(tools: Tools, actor: Actor, alert: ChildAlert) -> None:
@@ -87,10 +131,17 @@ def outside(
 
 
 def _place(conn: Connection, alert_id: str) -> tuple[str, set[str]] | None:
-    """Give programme and reached regions of all its versions: it may still be out in any."""
+    return _places(conn, [alert_id]).get(alert_id)
+
+
+def _places(conn: Connection, alert_ids: Collection[str]) -> dict[str, tuple[str, set[str]]]:
+    """Give programme and reached regions of all their versions: they may still be out in any."""
     rows = conn.execute(
-        select(alerts.c.programme, versions.c.regions)
+        select(alerts.c.id, alerts.c.programme, versions.c.regions)
         .join(versions, versions.c.alert_id == alerts.c.id)
-        .where(alerts.c.id == alert_id)
-    ).all()
-    return (rows[0].programme, set().union(*(row.regions for row in rows))) if rows else None
+        .where(alerts.c.id.in_(alert_ids))
+    )
+    found: dict[str, tuple[str, set[str]]] = {}
+    for row in rows:
+        found.setdefault(row.id, (row.programme, set()))[1].update(row.regions)
+    return found

@@ -9,8 +9,8 @@ from itertools import islice
 import structlog
 from sqlalchemy import Connection, Exists, delete, exists, or_, select, update
 
-from alertd.core.errors import InvalidAlert, NotFound, Problem, Reason
-from alertd.pipeline.enrolment import Entered, Outcome, enter
+from alertd.core.errors import InvalidAlert, NotAllowed, NotFound, Problem, Reason
+from alertd.pipeline.enrolment import Entered, Entrant, Outcome, enter
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.roster import Desk, Line, Recipient, read_lines
 from alertd.pipeline.turns import Turn, take_turn
@@ -66,12 +66,17 @@ class Imported:
 
 
 async def add(tools: Tools, actor: Actor, recipient: Recipient) -> Added:
-    """Enter one recipient; one that is known by address and label is brought up to date."""
+    """Enter one recipient; one that is known by address and label is brought up to date.
+
+    Raises InvalidAlert for regions that are not the operator's, and NotAllowed for a known one's.
+    """
     actor.require("operator")
     now = tools.clock()
     entrant = Desk(tools.channels, tools.atlas, now).admit(recipient)
-    master = tools.vault.master
-    [done] = await tools.store.write(enter, [entrant], master=master, actor=actor.label, at=now)
+    if not actor.jurisdiction.holds(entrant.regions, tools.atlas):
+        own = ", ".join(sorted(actor.jurisdiction.regions))
+        raise InvalidAlert([Problem("regions", f"reach beyond yours; choose within: {own}")])
+    done = await tools.store.write(_add, tools, actor, entrant, now)
     if done.problem is not None:
         raise InvalidAlert([done.problem])
     log.info("recipient.entered", recipient=done.recipient_id, person=actor.person_id)
@@ -81,6 +86,31 @@ async def add(tools: Tools, actor: Actor, recipient: Recipient) -> Added:
         outcome=done.outcome,
         secret=done.secret,
     )
+
+
+def _add(conn: Connection, tools: Tools, actor: Actor, entrant: Entrant, at: datetime) -> Entered:
+    take_turn(conn, Turn.ENROLMENT)
+    known = conn.scalar(
+        select(recipients.c.id)
+        .join(addresses, addresses.c.id == recipients.c.address_id)
+        .where(
+            addresses.c.channel == entrant.channel,
+            addresses.c.address == entrant.address,
+            recipients.c.label == entrant.label,
+        )
+    )
+    if known is not None:
+        _refuse_foreign(conn, tools, actor, known)
+    [done] = enter(conn, [entrant], master=tools.vault.master, actor=actor.label, at=at)
+    return done
+
+
+def _refuse_foreign(conn: Connection, tools: Tools, actor: Actor, recipient_id: int) -> None:
+    """Raise NotAllowed for a recipient of whom some region is not this operator's."""
+    mine = recipient_regions.c.recipient_id == recipient_id
+    regions = conn.scalars(select(recipient_regions.c.region).where(mine)).all()
+    if not actor.jurisdiction.holds(regions, tools.atlas):
+        raise NotAllowed("this recipient's regions reach beyond yours: somebody else has to do it")
 
 
 async def import_rows(
@@ -146,13 +176,13 @@ def _count(report: Imported, number: int, result: Entered) -> None:
 async def remove(tools: Tools, actor: Actor, recipient_id: int) -> None:
     """End one subscription; it stays on record with its consent. Again, it changes nothing."""
     actor.require("operator")
-    await tools.store.write(_remove, actor, recipient_id, tools.clock())
+    await tools.store.write(_remove, tools, actor, recipient_id, tools.clock())
 
 
 async def erase(tools: Tools, actor: Actor, recipient_id: int) -> None:
     """Delete a recipient, and the address with it unless somebody else uses it."""
     actor.require("operator")
-    await tools.store.write(_erase, actor, recipient_id, tools.clock())
+    await tools.store.write(_erase, tools, actor, recipient_id, tools.clock())
     log.info("recipient.erased", recipient=recipient_id, person=actor.person_id)
 
 
@@ -164,12 +194,13 @@ async def end_own(tools: Tools, address_id: int) -> None:
     await tools.store.write(_end_own, address_id, tools.clock())
 
 
-def _remove(conn: Connection, actor: Actor, recipient_id: int, at: datetime) -> None:
+def _remove(conn: Connection, tools: Tools, actor: Actor, recipient_id: int, at: datetime) -> None:
     row = conn.execute(
         select(recipients.c.ended_at).where(recipients.c.id == recipient_id)
     ).one_or_none()
     if row is None:
         raise NotFound("there is no such recipient")
+    _refuse_foreign(conn, tools, actor, recipient_id)
     if row.ended_at is not None:
         return
     conn.execute(update(recipients).where(recipients.c.id == recipient_id).values(ended_at=at))
@@ -177,12 +208,13 @@ def _remove(conn: Connection, actor: Actor, recipient_id: int, at: datetime) -> 
     record(conn, Entry(actor.label, "recipient.removed", data=said), at=at)
 
 
-def _erase(conn: Connection, actor: Actor, recipient_id: int, at: datetime) -> None:
+def _erase(conn: Connection, tools: Tools, actor: Actor, recipient_id: int, at: datetime) -> None:
     take_turn(conn, Turn.ENROLMENT)
     query = select(recipients.c.address_id).where(recipients.c.id == recipient_id)
     address_id = conn.scalar(query)
     if address_id is None:
         raise NotFound("there is no such recipient")
+    _refuse_foreign(conn, tools, actor, recipient_id)
     conn.execute(delete(recipient_regions).where(recipient_regions.c.recipient_id == recipient_id))
     conn.execute(delete(recipients).where(recipients.c.id == recipient_id))
     if not _in_use(conn, address_id):

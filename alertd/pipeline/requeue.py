@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, select
 from alertd.core.delivery import State
 from alertd.core.errors import Conflict, NotFound
 from alertd.pipeline.dispatch import DELIVERIES
+from alertd.pipeline.jurisdiction import hold
 from alertd.pipeline.record import Entry, record
 from alertd.store import ledger
 from alertd.store.ledger import Change
@@ -28,11 +29,18 @@ STANDING = (State.DEAD, State.UNCERTAIN)  # nothing more happens to these by its
 async def requeue(tools: Tools, actor: Actor, delivery_id: int) -> None:
     """Queue a dead or uncertain delivery for now; its attempts go on counting.
 
-    Raises Conflict when its dispatch was stopped or its time is over.
+    Raises Conflict when its dispatch was stopped or its time is over, and NotAllowed for an alert
+    that others decide on.
     """
     actor.require("operator")
+    if not actor.jurisdiction.everywhere:
+        await hold(tools, actor, await tools.store.read(_alert_of, delivery_id), deciding=True)
     await tools.store.write(_requeue, actor, delivery_id, tools.clock())
     log.info("delivery.requeued", delivery=delivery_id, person=actor.person_id)
+
+
+def _alert_of(conn: Connection, delivery_id: int) -> str:
+    return str(_read(conn, delivery_id).alert_id)
 
 
 def check_requeue(conn: Connection, delivery_ids: Collection[int], at: datetime) -> dict[int, str]:

@@ -1,15 +1,16 @@
 """The state of sending at one glance, read from counters: nothing here grows with the audience."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import ColumnElement, Connection, Row, func, select, text
 
 from alertd.core.delivery import Priority, State
 from alertd.pipeline import lanes as lane_rules
+from alertd.pipeline.jurisdiction import Eyes, Sight
 from alertd.pipeline.proposals import Proposal, open_proposals
 from alertd.pipeline.record import read_head
 from alertd.store.schema import (
@@ -25,6 +26,7 @@ from alertd.watch.links import LinkTest, latest_tests
 
 # As the index of what is due says it: SQLite takes a partial index for no other spelling.
 QUEUED = text("deliveries.state = 'queued'")
+COUNTED = (State.QUEUED, State.DEAD, State.UNCERTAIN)
 DRAINING = "draining"
 DRAIN = "drain:"  # a mark so named: the channel pauses as soon as nothing waits
 
@@ -67,10 +69,13 @@ class Board:
     proposals: tuple[Proposal, ...] = ()  # of rules: two administrators have not decided
 
 
-def read_board(conn: Connection, rates: Mapping[str, float | None], now: datetime) -> Board:
-    """Give the state of the channels named in `rates`."""
-    counts = _counts(conn)
-    oldest = _oldest(conn)
+def read_board(
+    conn: Connection, rates: Mapping[str, float | None], now: datetime, sees: Sight | None = None
+) -> Board:
+    """Give the state of the channels named in `rates`; with `sees`, it counts whose alerts."""
+    own = _own(conn, sees)
+    counts = _counts(conn, own)
+    oldest = _oldest(conn, own)
     states = {row.lane: row for row in conn.execute(select(lanes))}
     draining = set(conn.scalars(select(marks.c.name).where(marks.c.name.startswith(DRAIN))))
     tests = latest_tests(conn, tuple(rates))
@@ -105,11 +110,20 @@ def read_board(conn: Connection, rates: Mapping[str, float | None], now: datetim
     )
 
 
-def _counts(conn: Connection) -> dict[str, dict[str, int]]:
+def _own(conn: Connection, sees: Sight | None) -> list[ColumnElement[bool]]:
+    """Give what keeps to the dispatches of alerts that are seen."""
+    if sees is None:
+        return []
+    standing = progress.c.state.in_(COUNTED) & (progress.c.count > 0)
+    numbers = conn.scalars(select(progress.c.dispatch_id).where(standing).distinct()).all()
+    return [progress.c.dispatch_id.in_(Eyes(conn, sees).choose_dispatches(numbers))]
+
+
+def _counts(conn: Connection, own: Sequence[ColumnElement[bool]]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     rows = conn.execute(
         select(progress.c.channel, progress.c.state, func.sum(progress.c.count))
-        .where(progress.c.state.in_([State.QUEUED, State.DEAD, State.UNCERTAIN]))
+        .where(progress.c.state.in_(COUNTED), *own)
         .group_by(progress.c.channel, progress.c.state)
     )
     for channel, state, count in rows:
@@ -117,7 +131,7 @@ def _counts(conn: Connection) -> dict[str, dict[str, int]]:
     return found
 
 
-def _oldest(conn: Connection) -> dict[str, datetime]:
+def _oldest(conn: Connection, own: Sequence[ColumnElement[bool]]) -> dict[str, datetime]:
     rows = conn.execute(
         select(progress.c.channel, func.min(dispatches.c.sent_at))
         .join(dispatches, dispatches.c.id == progress.c.dispatch_id)
@@ -125,6 +139,7 @@ def _oldest(conn: Connection) -> dict[str, datetime]:
             progress.c.state == State.QUEUED,
             progress.c.count > 0,
             dispatches.c.stopped_at.is_(None),
+            *own,
         )
         .group_by(progress.c.channel)
     )

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from alertd.core.delivery import State
 from alertd.core.errors import NotFound
+from alertd.pipeline.jurisdiction import Eyes, Sight
 from alertd.pipeline.pseudonyms import hashed, mask_reached
 from alertd.store.schema import (
     HALTED,
@@ -36,7 +37,10 @@ from alertd.store.schema import (
 
 WINDOW = 10_000
 MOST_DISPATCHES = 500  # that are asked for one address: the newest
+MOST_OWN = 100  # dispatches that a page looks through for whoever does not see all: the newest
 HALTED_STATES = (State.DEAD, State.UNCERTAIN, State.EXPIRED)
+WAITING = (State.QUEUED, State.LEASED)
+_LAST = 10**18 - 1  # beyond every address
 
 Clauses = list[ColumnElement[bool] | TextClause]
 Place = tuple[int, ...]
@@ -53,6 +57,7 @@ class Filter:
     state: State | None = None
     reason: str | None = None
     address_id: int | None = None
+    sees: Sight | None = None  # what bounds whoever asks
 
     @property
     def one_alert(self) -> bool:
@@ -121,9 +126,13 @@ def find(conn: Connection, wanted: Filter, *, after: Place | None, limit: int) -
     """Give what fits, newest first."""
     if wanted.address_id is not None:
         return _of_address(conn, wanted, after, limit)
+    eyes = Eyes(conn, wanted.sees)
     if not wanted.one_alert:
+        few = wanted.state in HALTED_STATES or (wanted.state in WAITING and _few_wait(conn))
+        if wanted.sees is not None and not few:
+            return _of_newest_dispatches(eyes, wanted, after, limit)
         return _newest(conn, wanted, None, after, limit)
-    chosen: list[int] = list(conn.scalars(_dispatches_of(wanted)))
+    chosen = eyes.choose_dispatches(list(conn.scalars(_dispatches_of(wanted))))
     if not chosen:
         return LogPage(lines=())
     if wanted.state in HALTED_STATES:
@@ -186,9 +195,13 @@ def _newest(
     low: int | None
     if wanted.state in HALTED_STATES:
         halted: Clauses = [text(HALTED), deliveries.c.state == wanted.state]
-        low = _low(conn, deliveries.c.id, [*halted, *_before(after)], WINDOW)
+        among = [*halted, *_before(after)]
+        low = _low(conn, deliveries.c.id, among, WINDOW)
         fits.append(text(HALTED))
-    elif wanted.state in (State.QUEUED, State.LEASED) and _few_wait(conn):
+        if dispatch_ids is None:
+            window = [*among, deliveries.c.id >= low] if low is not None else among
+            dispatch_ids = _own(conn, wanted, window)
+    elif wanted.state in WAITING and _few_wait(conn):
         return _waiting(conn, wanted, after, limit)
     else:
         start = after[0] if after else (conn.scalar(select(func.max(deliveries.c.id))) or 0) + 1
@@ -210,9 +223,33 @@ def _waiting(conn: Connection, wanted: Filter, after: Place | None, limit: int) 
     literal = text(f"state = '{wanted.state}'")  # as the partial index says it
     unsorted = (deliveries.c.id + 0).desc()  # or SQLite would read everything in order
     query = select(deliveries.c.id).where(literal, *_fits(wanted), *_before(after))
+    if (own := _own(conn, wanted, [literal])) is not None:
+        query = query.where(deliveries.c.dispatch_id.in_(own))
     ids = list(conn.scalars(query.order_by(unsorted).limit(limit + 1)))
     end = (ids[limit - 1],) if len(ids) > limit else None
     return LogPage(lines=read_chosen(conn, ids[:limit]), next=end)
+
+
+def _own(conn: Connection, wanted: Filter, among: Clauses) -> list[int] | None:
+    """Give the dispatches of a few deliveries whose alerts are seen; None where all are."""
+    if wanted.sees is None:
+        return None
+    # Without DISTINCT, for which SQLite would read the whole index that is in their order.
+    numbers = set(conn.scalars(select(deliveries.c.dispatch_id).where(*among)))
+    return Eyes(conn, wanted.sees).choose_dispatches(numbers)
+
+
+def _of_newest_dispatches(eyes: Eyes, wanted: Filter, after: Place | None, limit: int) -> LogPage:
+    """Go through the newest dispatches of the alerts that are seen, and say how far."""
+    newest = select(dispatches.c.id).order_by(dispatches.c.id.desc()).limit(MOST_OWN)
+    if after is not None:
+        newest = newest.where(dispatches.c.id <= after[0])
+    asked = list(eyes.conn.scalars(newest))
+    place = after if after is None or len(after) > 1 else (after[0], _LAST)
+    page = _of_dispatches(eyes.conn, wanted, eyes.choose_dispatches(asked), place, limit)
+    if page.next is not None or len(asked) < MOST_OWN:
+        return page
+    return LogPage(lines=page.lines, next=(asked[-1] - 1, _LAST), full=False)
 
 
 def _of_dispatches(
@@ -224,7 +261,7 @@ def _of_dispatches(
 ) -> LogPage:
     """Go through an alert's dispatches, the newest first, each by its addresses."""
     found: list[tuple[int, Place]] = []
-    left = WINDOW
+    left, low = WINDOW, None
     by_address = deliveries.c.address_id
     for dispatch_id in dispatch_ids:
         if after is not None and dispatch_id > after[0]:
@@ -275,7 +312,7 @@ def _of_address(conn: Connection, wanted: Filter, after: Place | None, limit: in
     query = (
         select(deliveries.c.id, deliveries.c.dispatch_id)
         .where(
-            deliveries.c.dispatch_id.in_(asked),
+            deliveries.c.dispatch_id.in_(Eyes(conn, wanted.sees).choose_dispatches(asked)),
             deliveries.c.address_id == wanted.address_id,
             *_fits(wanted),
         )

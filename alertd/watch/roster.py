@@ -5,8 +5,9 @@ No question reads more than WINDOW recipients: a page that found too little says
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, select, true
 
 from alertd.shapes import RecipientView
 from alertd.store.schema import addresses, recipient_regions, recipients
@@ -30,6 +31,7 @@ class Wanted:
     region: str = ""
     recipient_class: str = ""
     standing: Standing | None = None
+    within: frozenset[str] | None = None  # regions that bound whoever asks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +45,46 @@ class RosterPage:
 
 def find_recipients(conn: Connection, wanted: Wanted, *, after: int, limit: int) -> RosterPage:
     """Give who fits, in the order of entry."""
-    place = recipient_regions.c.recipient_id if wanted.region else recipients.c.id
-    in_region = [recipient_regions.c.region == wanted.region] if wanted.region else []
-    window = select(place).where(*in_region, place > after).order_by(place)
-    end: int | None = conn.scalar(window.offset(WINDOW - 1).limit(1))
-    query = select_recipients().where(place > after, *in_region, *_fits(wanted))
-    if wanted.region:
-        query = query.join(recipient_regions, place == recipients.c.id)
-    if end is not None:
-        query = query.where(place <= end)
+    regions = _regions(wanted)
+    if regions is None:
+        end = _end(conn, select(recipients.c.id), recipients.c.id, after, WINDOW)
+        window = recipients.c.id > after
+        bound = recipients.c.id <= end if end is not None else true()
+    else:
+        place = recipient_regions.c.recipient_id
+        share = max(WINDOW // max(len(regions), 1), 1)
+        ends = [
+            _end(conn, select(place).where(recipient_regions.c.region == each), place, after, share)
+            for each in regions
+        ]
+        end = min((each for each in ends if each is not None), default=None)
+        bound = place <= end if end is not None else true()
+        there = select(place).where(recipient_regions.c.region.in_(regions), place > after, bound)
+        window, bound = recipients.c.id.in_(there), true()
+    query = select_recipients().where(window, bound, *_fits(wanted))
     found = conn.execute(query.limit(limit + 1)).mappings().all()
     rows = tuple(recipient_views(conn, found[:limit]))
     if len(found) > limit:
         return RosterPage(rows=rows, next=rows[-1].id)
     return RosterPage(rows=rows, next=end, full=end is None)
+
+
+def _regions(wanted: Wanted) -> list[str] | None:
+    """Give the regions to look in; None for everybody."""
+    asked = {wanted.region} if wanted.region else None
+    if wanted.within is None:
+        return None if asked is None else sorted(asked)
+    return sorted(wanted.within if asked is None else wanted.within & asked)
+
+
+def _end(
+    conn: Connection, query: Select[Any], place: ColumnElement[int], after: int, count: int
+) -> int | None:
+    """Give where `count` of them end; None when there are fewer."""
+    found: int | None = conn.scalar(
+        query.where(place > after).order_by(place).offset(count - 1).limit(1)
+    )
+    return found
 
 
 def _fits(wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, insert, select
 from alertd.core.errors import Conflict, NotFound
 from alertd.pipeline import lanes
 from alertd.pipeline.dispatch import DELIVERIES
+from alertd.pipeline.jurisdiction import require_everywhere
 from alertd.pipeline.record import Entry, record
 from alertd.store.schema import lanes as rows
 from alertd.store.schema import marks
@@ -39,12 +40,14 @@ async def resume(tools: Tools, actor: Actor, lane: str) -> None:
 async def drain(tools: Tools, actor: Actor, channel: str, why: str) -> None:
     """Send all that waits on a channel, then pause it."""
     actor.require(OPERATOR)
+    require_everywhere(actor)
     _known(tools, channel)
     await tools.store.write(_drain, actor, channel, _why(tools, why), tools.clock())
 
 
 async def _switch(tools: Tools, actor: Actor, lane: str, state: str, why: str) -> None:
     actor.require(OPERATOR)
+    require_everywhere(actor)
     channel = _known(tools, lane)
     said = _why(tools, why)
     await tools.store.write(_set, actor, (lane, channel), state, said, tools.clock())

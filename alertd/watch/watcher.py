@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import Connection
 
 from alertd.pipeline import lanes
+from alertd.pipeline.jurisdiction import Sight
 from alertd.settings import Watch
 from alertd.tools import Tools
 from alertd.watch.alarms import Alarm, conditions, judged_here, of_machine, settle, standing
@@ -54,9 +55,9 @@ class Watcher:
         if self.limits.notify:
             await tell_operators(tools, self._due(untold))
 
-    async def board(self) -> Board:
+    async def board(self, sees: Sight | None = None) -> Board:
         rates = {name: each.pace.rate_per_s for name, each in self.tools.channels.items()}
-        return await self.tools.store.read(read_board, rates, self.tools.clock())
+        return await self.tools.store.read(read_board, rates, self.tools.clock(), sees)
 
     async def read_clocks(self) -> list[StageClock]:
         if self._clocks is None:

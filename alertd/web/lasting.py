@@ -1,9 +1,13 @@
 """What lasts when an alert is forgotten: that it was, and what can be counted of it."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
+
+from sqlalchemy import Connection, RowMapping
 
 from alertd.core.errors import InvalidAlert, Problem
 from alertd.pipeline.deletions import read_deletions
+from alertd.pipeline.jurisdiction import Eyes, Sight, sight
 from alertd.shapes import DeletionView, Page, StatisticsView
 from alertd.views import read_cursor
 from alertd.watch.statistics import count_alerts
@@ -20,8 +24,14 @@ async def list_deletions(call: Call[Nothing, AuditQuery]) -> Reply:
     rows = await call.tools.store.read(
         read_deletions, alert_id=call.query.alert_id, after=after, limit=limit + 1
     )
-    items = [DeletionView(**row) for row in rows[:limit]]
-    return Reply(Page(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None))
+    last = str(rows[limit - 1]["id"]) if len(rows) > limit else None
+    seen = await call.tools.store.read(_seen, sight(call.tools, call.actor), rows)
+    items = [DeletionView(**row) for row in rows[:limit] if row["alert_id"] in seen]
+    return Reply(Page(items=items, next_cursor=last))
+
+
+def _seen(conn: Connection, sees: Sight | None, rows: Sequence[RowMapping]) -> set[str]:
+    return Eyes(conn, sees).choose(row["alert_id"] for row in rows)
 
 
 async def show_statistics(call: Call[Nothing, StatisticsQuery]) -> Reply:

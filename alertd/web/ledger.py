@@ -15,6 +15,7 @@ from alertd.pipeline import forecast as forecasting
 from alertd.pipeline import requeue as requeueing
 from alertd.pipeline import versions
 from alertd.pipeline.contents import TO_OFFICIALS
+from alertd.pipeline.jurisdiction import sight
 from alertd.pipeline.versions import Version, standing
 from alertd.shapes import (
     AuditEntry,
@@ -29,6 +30,7 @@ from alertd.shapes import (
 )
 from alertd.store.schema import renditions
 from alertd.vault import Key
+from alertd.watch.auditlog import AuditFilter, read_entries
 from alertd.web import auth
 from alertd.web.alerts import facts_key
 from alertd.web.forms import AuditQuery, DeliveriesQuery, Nothing, PageQuery, RenditionsQuery
@@ -60,19 +62,19 @@ async def show_forecast(call: Call[Nothing, Nothing]) -> Reply:
 
 async def list_dead_letters(call: Call[Nothing, PageQuery]) -> Reply:
     before = views.read_cursor(call.query.cursor)
-    return Reply(
-        await call.tools.store.read(views.dead_letters, before=before, limit=call.query.limit)
+    sees = sight(call.tools, call.actor)
+    found = await call.tools.store.read(
+        views.dead_letters, before=before, limit=call.query.limit, sees=sees
     )
+    return Reply(found)
 
 
 async def list_audit(call: Call[Nothing, AuditQuery]) -> Reply:
-    found = await call.tools.store.read(
-        views.list_audit,
-        alert_id=call.query.alert_id,
-        after=views.read_cursor(call.query.cursor),
-        limit=call.query.limit,
+    (after,) = views.read_cursor(call.query.cursor) or (0,)
+    wanted = AuditFilter(alert_id=call.query.alert_id, sees=sight(call.tools, call.actor))
+    return Reply(
+        await call.tools.store.read(read_entries, wanted, after=after, limit=call.query.limit)
     )
-    return Reply(found)
 
 
 async def show_renditions(call: Call[Nothing, RenditionsQuery]) -> Reply:

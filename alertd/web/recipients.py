@@ -7,16 +7,20 @@ from alertd.core.errors import Conflict, NotFound
 from alertd.pipeline import recipients as entering
 from alertd.pipeline.recipients import Recipient
 from alertd.shapes import NewRecipient, Page, RecipientView
+from alertd.watch.roster import Wanted, find_recipients
 from alertd.web import auth
 from alertd.web.forms import Nothing, PageQuery
 from alertd.web.routes import AnyRoute, Call, Reply, Route
 
 
 async def list_recipients(call: Call[Nothing, PageQuery]) -> Reply:
-    after = views.read_cursor(call.query.cursor)
-    return Reply(
-        await call.tools.store.read(views.list_recipients, after=after, limit=call.query.limit)
+    (after,) = views.read_cursor(call.query.cursor) or (0,)
+    wanted = Wanted(within=call.actor.jurisdiction.within(call.tools.atlas))
+    found = await call.tools.store.read(
+        find_recipients, wanted, after=after, limit=call.query.limit
     )
+    last = None if found.next is None else str(found.next)
+    return Reply(Page(items=list(found.rows), next_cursor=last))
 
 
 async def add_recipient(call: Call[Recipient, Nothing]) -> Reply:

@@ -13,6 +13,7 @@ from alertd.console.operators.lists import PAGE, csv_lines, cursor, link
 from alertd.console.operators.words import ACTS
 from alertd.console.pages import Answer, Page, Visit, get
 from alertd.console.permissions import May
+from alertd.pipeline.jurisdiction import sight
 from alertd.watch.auditlog import AuditFilter, AuditLine, AuditPage, find_entries
 
 AUDIT = "/audit"
@@ -22,11 +23,12 @@ _STEP = 1000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def wanted_of(asked: Mapping[str, str]) -> AuditFilter:
+def wanted_of(visit: Visit, asked: Mapping[str, str]) -> AuditFilter:
     return AuditFilter(
         actor=asked.get("actor") or None,
         alert_id=asked.get("alert") or None,
         action=asked.get("act") or None,
+        sees=sight(visit.tools, visit.actor),
     )
 
 
@@ -34,7 +36,7 @@ async def audit(visit: Visit) -> Answer:
     asked = {name: visit.query(name).strip()[:100] for name in FILTERS}
     before = cursor(visit)
     page: AuditPage = await visit.tools.store.read(
-        find_entries, wanted_of(asked), before=before[0] if before else None, limit=PAGE
+        find_entries, wanted_of(visit, asked), before=before[0] if before else None, limit=PAGE
     )
     chain = watcher_of(visit).chain
     return await visit.render(
@@ -95,7 +97,7 @@ async def export(visit: Visit) -> Answer:
     before, left = None, EXPORT
     while left > 0:
         page: AuditPage = await visit.tools.store.read(
-            find_entries, wanted_of(asked), before=before, limit=_STEP
+            find_entries, wanted_of(visit, asked), before=before, limit=_STEP
         )
         await answer.write(csv_lines(map(_cells, page.lines)))
         left -= len(page.lines)

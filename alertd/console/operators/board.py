@@ -1,14 +1,17 @@
 """The board: what works and what does not, at one glance and from across the room."""
 
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
+from sqlalchemy import Connection
 
 from alertd.console.operators.words import ALARMS, LANES, STAGES, lane_of, reason_of, span
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
 from alertd.console.rendering import N_
 from alertd.core.errors import InvalidAlert, NotFound, Problem
+from alertd.pipeline.jurisdiction import Eyes, Sight, sight
 from alertd.watch import switch
 from alertd.watch.alarms import Alarm, standing
 from alertd.watch.board import Board, ChannelState
@@ -43,20 +46,28 @@ async def board_now(visit: Visit) -> Answer:
 
 async def _shown(visit: Visit) -> dict[str, Any]:
     watcher = watcher_of(visit)
-    state = await watcher.board()
+    sees = sight(visit.tools, visit.actor)
+    state = await watcher.board(sees)
     alarms = await visit.tools.store.read(standing)
     clocks = [clock for clock in await watcher.read_clocks() if clock.runs or not clock.exercise]
+    named = {alarm.alert_id for alarm in alarms if alarm.alert_id is not None}
+    named |= {clock.alert_id for clock in clocks}
+    seen = await visit.tools.store.read(_seen, sees, named)
     return {
         "width": "board",
         "as_of": state.as_of,
         "held": state.held,
         "broken": watcher.chain.broken,
         "anchored_at": watcher.chain.anchored_at,
-        "alarms": [_alarm(visit, alarm) for alarm in alarms],
+        "alarms": [_alarm(visit, each) for each in alarms if each.alert_id in {None, *seen}],
         "channels": [_row(visit, watcher, state, each) for each in state.channels],
         "proposals": state.proposals,
-        "clocks": [_clock(visit, clock, state) for clock in clocks[:8]],
+        "clocks": [_clock(visit, each, state) for each in clocks if each.alert_id in seen][:8],
     }
+
+
+def _seen(conn: Connection, sees: Sight | None, alert_ids: Collection[str]) -> set[str]:
+    return Eyes(conn, sees).choose(alert_ids)
 
 
 def _alarm(visit: Visit, alarm: Alarm) -> dict[str, Any]:
@@ -141,7 +152,7 @@ async def channel(visit: Visit) -> Answer:
 
 
 async def _show_channel(visit: Visit, lane: str, error: str = "") -> Answer:
-    state = await watcher_of(visit).board()
+    state = await watcher_of(visit).board(sight(visit.tools, visit.actor))
     name = lane.partition("/")[0]
     found = next((each for each in state.channels if each.channel == name), None)
     if found is None:

@@ -11,7 +11,8 @@ from alertd.console.operators.words import lane_of
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
 from alertd.core.delivery import State
-from alertd.core.errors import Conflict, NotFound
+from alertd.core.errors import Conflict, NotAllowed, NotFound
+from alertd.pipeline.jurisdiction import BEYOND, Eyes, Sight, decides_on, sight
 from alertd.pipeline.requeue import STANDING, check_requeue, requeue
 from alertd.watch.dispatchlog import Line, LogPage, find, read_chosen
 
@@ -25,7 +26,7 @@ async def letters(visit: Visit) -> Answer:
     if asked["state"] not in STANDING:
         asked["state"] = State.DEAD
     after = cursor(visit)
-    wanted = wanted_of(asked)
+    wanted = wanted_of(visit, asked)
     page: LogPage = await visit.tools.store.read(find, wanted, after=after, limit=PAGE)
     choices = choices_of(visit)
     choices["state"] = [each for each in choices["state"] if each[0] in STANDING]
@@ -45,7 +46,11 @@ async def letters(visit: Visit) -> Answer:
 async def preview(visit: Visit) -> Answer:
     """Say what would go out again, and what cannot, before anything happens."""
     numbers, now = chosen(visit), visit.tools.clock()
-    lines, refused = await visit.tools.store.read(_looked_over, numbers, now)
+    sees = sight(visit.tools, visit.actor)
+    lines, refused = await visit.tools.store.read(_looked_over, numbers, now, sees)
+    for alert_id in {line.alert_id for line in lines}:
+        if not await decides_on(visit.tools, visit.actor, alert_id):
+            refused |= {line.id: BEYOND for line in lines if line.alert_id == alert_id}
     rows = [(shown(visit, line), refused.get(line.id, "")) for line in lines]
     possible = [{**row, "why": ""} for row, why in rows if not why]
     hopeless = [{**row, "why": visit.say(why)} for row, why in rows if why]
@@ -71,7 +76,7 @@ async def requeue_chosen(visit: Visit) -> Answer:
     for number in numbers:
         try:
             await requeue(visit.tools, visit.actor, number)
-        except (Conflict, NotFound):
+        except (Conflict, NotFound, NotAllowed):
             continue
         done += 1
     await visit.flash(
@@ -88,10 +93,12 @@ def chosen(visit: Visit) -> list[int]:
 
 
 def _looked_over(
-    conn: Connection, numbers: list[int], now: datetime
-) -> tuple[tuple[Line, ...], dict[int, str]]:
-    """Give the chosen deliveries, and why some of them cannot be tried again."""
-    return read_chosen(conn, numbers), check_requeue(conn, numbers, now)
+    conn: Connection, numbers: list[int], now: datetime, sees: Sight | None
+) -> tuple[list[Line], dict[int, str]]:
+    """Give the chosen deliveries of alerts that are seen, and why some cannot be tried again."""
+    lines = read_chosen(conn, numbers)
+    seen = Eyes(conn, sees).choose(line.alert_id for line in lines)
+    return [line for line in lines if line.alert_id in seen], check_requeue(conn, numbers, now)
 
 
 PAGES: tuple[Page, ...] = (

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from alertd.console.pages import Visit
 from alertd.core.errors import InvalidAlert, Problem
 
 PAGE = 50
+_NUMBER = re.compile("-?[0-9]{1,18}", re.ASCII)  # a forgotten address has one below zero
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -24,7 +26,7 @@ def cursor(visit: Visit, name: str = "after") -> tuple[int, ...] | None:
     if not text:
         return None
     parts = text.split(".")
-    if len(parts) > 2 or not all(p.isascii() and p.isdigit() and len(p) < 19 for p in parts):
+    if len(parts) > 2 or not all(map(_NUMBER.fullmatch, parts)):
         raise InvalidAlert([Problem(name, "is not one that a page of this list gave")])
     return tuple(map(int, parts))
 

@@ -22,6 +22,7 @@ from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
 from alertd.core.delivery import State
 from alertd.core.errors import Undeliverable
+from alertd.pipeline.jurisdiction import hold, sight
 from alertd.pipeline.record import Entry, record
 from alertd.pipeline.wording import autonym
 from alertd.watch.dispatchlog import (
@@ -42,7 +43,7 @@ EXPORT = 100_000  # lines, at most
 _STEP = 500
 
 
-def wanted_of(asked: Mapping[str, str]) -> Filter:
+def wanted_of(visit: Visit, asked: Mapping[str, str]) -> Filter:
     """Read what is looked for; what is no state or number finds nothing."""
     address = asked.get("address", "")
     state = asked.get("state", "")
@@ -55,6 +56,7 @@ def wanted_of(asked: Mapping[str, str]) -> Filter:
         address_id=(int(address) if address.isdecimal() and len(address) < 19 else NOBODY)
         if address
         else None,
+        sees=sight(visit.tools, visit.actor),
     )
 
 
@@ -65,7 +67,8 @@ def filters_of(visit: Visit) -> dict[str, str]:
 async def log(visit: Visit) -> Answer:
     asked = filters_of(visit)
     after = cursor(visit)
-    page: LogPage = await visit.tools.store.read(find, wanted_of(asked), after=after, limit=PAGE)
+    wanted = wanted_of(visit, asked)
+    page: LogPage = await visit.tools.store.read(find, wanted, after=after, limit=PAGE)
     return await visit.render(
         "operators/log.html.j2",
         width="board",
@@ -127,8 +130,15 @@ async def delivery(visit: Visit) -> Answer:
     return await _show_delivery(visit, address="")
 
 
-async def _show_delivery(visit: Visit, *, address: str) -> Answer:
+async def _read(visit: Visit, *, deciding: bool) -> tuple[Line, list[Attempt]]:
+    """Give a delivery of an alert that this person sees, or decides on."""
     line, attempts = await visit.tools.store.read(read_line, int(visit.path("number")))
+    await hold(visit.tools, visit.actor, line.alert_id, deciding=deciding)
+    return line, attempts
+
+
+async def _show_delivery(visit: Visit, *, address: str) -> Answer:
+    line, attempts = await _read(visit, deciding=False)
     return await visit.render(
         "operators/delivery.html.j2",
         width="wide",
@@ -181,7 +191,7 @@ def _said(visit: Visit, attempt: Attempt) -> str:
 
 async def show_address(visit: Visit) -> Answer:
     """Show one address in full; who looked, and when, is on record."""
-    line, _ = await visit.tools.store.read(read_line, int(visit.path("number")))
+    line, _ = await _read(visit, deciding=True)
     address = await visit.tools.store.write(_reveal, line, visit.actor.label, visit.tools.clock())
     return await _show_delivery(visit, address=address)
 
@@ -203,7 +213,7 @@ async def export(visit: Visit) -> Answer:
     )
     await answer.prepare(visit.request)
     await answer.write(b"\xef\xbb\xbf" + csv_lines([_COLUMNS]))
-    wanted = wanted_of(filters_of(visit))
+    wanted = wanted_of(visit, filters_of(visit))
     after = cursor(visit)
     left = EXPORT
     while left > 0:

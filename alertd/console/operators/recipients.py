@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from alertd import views
 from alertd.console.operators.lists import PAGE, cursor, link
 from alertd.console.operators.words import lane_of, reason_of
 from alertd.console.pages import Answer, Page, Visit, get, post
@@ -52,7 +51,7 @@ async def recipients(visit: Visit) -> Answer:
     asked = {name: visit.query(name).strip()[:100] for name in FILTERS}
     after = cursor(visit)
     page: RosterPage = await visit.tools.store.read(
-        find_recipients, _wanted(asked), after=after[0] if after else 0, limit=PAGE
+        find_recipients, _wanted(visit, asked), after=after[0] if after else 0, limit=PAGE
     )
     return await visit.render(
         "operators/recipients.html.j2",
@@ -66,7 +65,7 @@ async def recipients(visit: Visit) -> Answer:
     )
 
 
-def _wanted(asked: dict[str, str]) -> Wanted:
+def _wanted(visit: Visit, asked: dict[str, str]) -> Wanted:
     """Read what is looked for; what is no state is none."""
     state = asked["state"]
     return Wanted(
@@ -75,6 +74,7 @@ def _wanted(asked: dict[str, str]) -> Wanted:
         region=asked["region"],
         recipient_class=asked["class"],
         standing=Standing(state) if state in list(Standing) else None,
+        within=visit.actor.jurisdiction.within(visit.tools.atlas),
     )
 
 
@@ -116,15 +116,16 @@ def _shown(visit: Visit, each: RecipientView) -> dict[str, Any]:
 
 
 async def recipient(visit: Visit) -> Answer:
-    found = await visit.tools.store.read(_one, int(visit.path("number")))
+    within = visit.actor.jurisdiction.within(visit.tools.atlas)
+    found = await visit.tools.store.read(_one, int(visit.path("number")), within)
     return await visit.render("operators/recipient.html.j2", row=_shown(visit, found))
 
 
-def _one(conn: Connection, number: int) -> RecipientView:
-    page = views.list_recipients(conn, after=(number - 1,), limit=1)
-    if not page.items or page.items[0].id != number:
+def _one(conn: Connection, number: int, within: frozenset[str] | None) -> RecipientView:
+    page = find_recipients(conn, Wanted(within=within), after=number - 1, limit=1)
+    if not page.rows or page.rows[0].id != number:
         raise NotFound("there is no such recipient")
-    return page.items[0]
+    return page.rows[0]
 
 
 async def new(visit: Visit) -> Answer:
@@ -167,8 +168,9 @@ def _offered(visit: Visit) -> list[dict[str, Any]]:
     atlas = visit.tools.atlas
     countries = {rules.country for rules in visit.tools.rulebook.known().values()}
     below: dict[str | None, list[str]] = defaultdict(list)
+    within = visit.actor.jurisdiction.within(atlas)
     for code, above in atlas.parents.items():
-        if code.partition("-")[0] in countries:
+        if code.partition("-")[0] in countries and (within is None or code in within):
             below[above].append(code)
 
     def under(above: str | None) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -37,11 +38,16 @@ ASKED = {
     "a case": Filter(case_reference="EX-0003"),
     "an address": Filter(address_id=7),
 }
+ASKED |= {
+    f"{name}, of one's own": replace(each, sees=lambda *_: True) for name, each in ASKED.items()
+}
 SOUGHT = {
     "recipients": Wanted(),
     "recipients of a channel": Wanted(channel="webhook"),
     "recipients of a region": Wanted(region="GR-I", language="en"),
     "recipients of no region": Wanted(region="GR-M"),
+    "recipients of one's own": Wanted(within=frozenset({"GR", "GR-I", "GR-B"})),
+    "recipients of others": Wanted(within=frozenset({"GR-M"})),
     "recipients who left": Wanted(standing=Standing.ENDED),
 }
 
@@ -93,6 +99,9 @@ async def test_no_page_scans_the_ledger(store: Store) -> None:
         for name, wanted in ASKED.items()
     }
     reads["board"] = lambda conn: read_board(conn, RATES, NOW + timedelta(minutes=1))
+    reads["own board"] = lambda conn: read_board(
+        conn, RATES, NOW + timedelta(minutes=1), lambda *_: True
+    )
     reads["a delivery"] = lambda conn: read_line(conn, 4711)
     reads["failures"] = lambda conn: failures_of(conn, "example05")
     reads["a live alert"] = lambda conn: read_live(conn, "example05", NOW)
@@ -122,6 +131,15 @@ async def test_a_page_that_finds_too_little_says_how_far_it_has_looked(store: St
         rounds += 1
     assert looked.full
     assert rounds == COUNT // WINDOW
+
+
+@pytest.mark.parametrize("name", ["everything", "dead", "queued", "an address"])
+async def test_whoever_sees_no_alert_is_soon_told_that_there_is_nothing(
+    store: Store, name: str
+) -> None:
+    await store.write(fill, 4000)
+    page = await store.read(find, replace(ASKED[name], sees=lambda *_: False), after=None, limit=50)
+    assert (page.lines, page.next) == ((), None)
 
 
 @pytest.mark.parametrize("name", ASKED)
