@@ -6,6 +6,8 @@
 # make lock                 pin the dependencies anew
 #
 # Needs make and Python >= 3.11, nothing else. PYTHON=python3.12 chooses another one.
+# Tests of pages want Chromium too, those of alert rules promtool, and those of signing in at an
+# identity provider node and npm: what is missing is skipped loudly, and with CI=true it fails.
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -260,7 +260,7 @@ class App:
     ) -> dict[str, web.Application]:
         size, proxies = self.settings.limits.body_bytes, self.settings.trusted_proxies
         api = make_api_app(self.tools, body_bytes=size, watcher=self.watcher, proxies=proxies)
-        extras = {"watcher": self.watcher, "provider": _provider(self.settings)}
+        extras = {"watcher": self.watcher, "provider": make_provider(self.settings)}
         add_console(api, self.tools, extras)
         doors = {"api": api}
         if public:
@@ -306,7 +306,7 @@ async def _bind(
     return port
 
 
-def _provider(settings: Settings) -> Provider | None:
+def make_provider(settings: Settings) -> Provider | None:
     if settings.oidc.issuer is None:
         return None
     guard = Guard(map(str, settings.outbound.allow_addresses))

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import warnings
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,17 +12,20 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import KeySet
 from yarl import URL
 
-from alertd.core.errors import AlertdError, SendError
+from alertd.core.errors import AlertdError, Reason, SendError
 from alertd.courier import Courier
 from alertd.guard import Guard
 from alertd.settings import Oidc
 
 # Signed with a key that only the provider has; a shared secret would let us make them ourselves.
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"),
+    *("Ed25519", "Ed448", "EdDSA"),  # the last is the older name of both, and still the usual one
+)
 LEEWAY_S = 60  # that clocks may differ by
 _KEPT = timedelta(hours=1)  # what the provider says of itself, its keys among it
 _AGAIN = timedelta(minutes=1)  # before it is asked anew for a key that nobody knows
@@ -29,6 +33,18 @@ _AGAIN = timedelta(minutes=1)  # before it is asked anew for a key that nobody k
 
 class ProviderError(AlertdError):
     """The identity provider did not prove who this is; the text, for the log, names nobody."""
+
+    def __init__(self, why: str, remedy: str = "") -> None:
+        super().__init__(why)
+        self.remedy = remedy  # for whoever sets it up
+
+
+class Unreached(ProviderError):
+    """The identity provider cannot be reached from here, for `reason`."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(f"it cannot be reached: {reason}")
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +118,10 @@ class Provider:
             query |= {"prompt": "login", "max_age": "0"}
         return str(URL(found.authorize).update_query(query))
 
+    async def check(self, now: datetime) -> None:
+        """Ask the provider for all that signing in needs; raises ProviderError with a remedy."""
+        await self._discover(now)
+
     async def redeem(self, code: str, asked: Asked, now: datetime) -> Identity:
         """Give whom a code stands for; raises ProviderError."""
         found = await self._metadata(now)
@@ -141,13 +161,14 @@ class Provider:
     async def _discover(self, now: datetime) -> _Metadata:
         said = await self._fetch(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
         if said.get("issuer") != self.issuer:
-            raise ProviderError("its discovery document names another issuer")
+            remedy = f"write it as that does: {said.get('issuer')}"
+            raise ProviderError("its discovery document names another issuer", remedy)
+        signs = said.get("id_token_signing_alg_values_supported", ALGORITHMS)
+        if not set(ALGORITHMS).intersection(signs):
+            remedy = f"let it sign ID tokens by one of {', '.join(ALGORITHMS)}"
+            raise ProviderError("it signs ID tokens by nothing that is accepted here", remedy)
         ways = said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-        published: Any = await self._fetch(_endpoint(said, "jwks_uri"))
-        try:
-            keys = KeySet.import_key_set(published)
-        except (JoseError, ValueError, KeyError, TypeError):
-            raise ProviderError("its keys cannot be read") from None
+        keys = await self._keys(_endpoint(said, "jwks_uri"))
         return _Metadata(
             authorize=_endpoint(said, "authorization_endpoint"),
             token=_endpoint(said, "token_endpoint"),
@@ -155,6 +176,17 @@ class Provider:
             keys=keys,
             read_at=now,
         )
+
+    async def _keys(self, url: str) -> KeySet:
+        try:
+            published: Any = await self._fetch(url)
+            return KeySet.import_key_set(published)
+        except ProviderError as error:
+            remedy = "let this machine reach its jwks_uri, or name its network in outbound"
+            raise ProviderError(f"its keys cannot be had: {error}", remedy) from None
+        except (JoseError, ValueError, KeyError, TypeError):
+            remedy = "its jwks_uri has to give a JSON Web Key Set"
+            raise ProviderError("its keys cannot be read", remedy) from None
 
     async def _exchange(self, found: _Metadata, code: str, verifier: str) -> str:
         form = {
@@ -185,15 +217,16 @@ class Provider:
                     courier.get(url) if body is None else courier.post(url, headers or [], body)
                 )
         except SendError as error:
-            raise ProviderError(f"it cannot be reached: {error.reason}") from None
+            raise Unreached(error.reason) from None
         if answer.status != 200:
-            raise ProviderError(f"it answered {answer.status}")
+            remedy = "look whether the address is complete: a discovery document has to be below it"
+            raise ProviderError(f"it answered {answer.status}", remedy)
         try:
             said = json.loads(answer.body)
         except ValueError:
             said = None
         if not isinstance(said, dict):
-            raise ProviderError("its answer is no JSON object")
+            raise ProviderError("its answer is no JSON object", "look whether the address is right")
         return said
 
 
@@ -217,7 +250,9 @@ def read_token(token: str, keys: KeySet, expected: Expected, now: datetime) -> M
         iat={"essential": True},
     )
     try:
-        claims = jwt.decode(token, keys, algorithms=ALGORITHMS).claims
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SecurityWarning)  # that EdDSA has got better names
+            claims = jwt.decode(token, keys, algorithms=ALGORITHMS).claims
         rules.validate(claims)
     except (JoseError, ValueError) as error:
         raise ProviderError(f"its ID token does not hold: {type(error).__name__}") from None
@@ -237,7 +272,7 @@ def link_of(issuer: str, subject: str) -> str:
 def _endpoint(said: Mapping[str, Any], name: str) -> str:
     url = said.get(name)
     if not isinstance(url, str) or urlsplit(url).scheme not in {"https", "http"}:
-        raise ProviderError(f"its discovery document has no {name}")
+        raise ProviderError(f"its discovery document has no {name}", "alertd needs it")
     return url
 
 

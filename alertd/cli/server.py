@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from alertd import log, plugins
-from alertd.app import App
+from alertd.app import App, make_provider
 from alertd.atlas import load_atlas
 from alertd.capprofiles import load_profiles
 from alertd.capsign import load_certificates, make_signer
@@ -28,8 +28,9 @@ from alertd.cli.common import (
     pass_session,
     write_json,
 )
-from alertd.core.errors import ConfigError
+from alertd.core.errors import ConfigError, Reason
 from alertd.example import example
+from alertd.oidc import ProviderError, Unreached
 from alertd.resources import home
 from alertd.rulebook import Rulebook
 from alertd.settings import Settings, inspect
@@ -141,9 +142,15 @@ def check(session: Session, *, show_example: bool, outward: bool, as_json: bool)
     settings, problems = inspect(session.config, channels=channel_settings())
     if settings is not None:
         problems += dict.fromkeys(_problems(settings, channels=not problems))
+        wrong, unknown = _ask_provider(settings)
+        problems += wrong
+    else:
+        unknown = []
     if as_json:
-        write_json({"ok": not problems, "problems": problems})
+        write_json({"ok": not problems, "problems": problems, "unknown": unknown})
         raise click.exceptions.Exit(EX_CONFIG if problems else 0)
+    for line in unknown:
+        click.echo(line, err=True)
     if problems:
         raise Misconfigured("\n".join(problems))
     click.echo("everything can be used")
@@ -187,6 +194,27 @@ def _problems(settings: Settings, *, channels: bool) -> Iterator[str]:
             yield from str(error).splitlines()
     yield from _tls_problems(settings)
     yield from _cap_problems(settings)
+
+
+def _ask_provider(settings: Settings) -> tuple[list[str], list[str]]:
+    """Give what is wrong with the identity provider, and what cannot be told from here.
+
+    A machine without the network may well check its files; one that reaches the wrong address
+    may not.
+    """
+    if (provider := make_provider(settings)) is None:
+        return [], []
+    named = f"oidc.issuer: {provider.issuer}"
+    try:
+        asyncio.run(provider.check(datetime.now(UTC)))
+    except Unreached as error:
+        if error.reason is Reason.ADDRESS_FORBIDDEN:
+            return [f"{named}: is on a private network: name that in outbound.allow_addresses"], []
+        remedy = "so nothing of it was checked: try again where it can be reached"
+        return [], [f"{named}: {error}, {remedy}"]
+    except ProviderError as error:
+        return [f"{named}: {error}; {error.remedy}"], []
+    return [], []
 
 
 def _load_channels(settings: Settings, environment: Environment) -> None:

@@ -68,7 +68,7 @@ def test_any_command_ends_with_78_when_the_configuration_is_wrong() -> None:
 
 
 def test_machines_read_problems_as_json() -> None:
-    assert json.loads(check("check", "--json")[1]) == {"ok": True, "problems": []}
+    assert json.loads(check("check", "--json")[1]) == {"ok": True, "problems": [], "unknown": []}
     Path("alertd.toml").write_text("instal = 1\n")
     status, output = check("check", "--json")
     assert status == 78

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import time
+import warnings
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,11 +18,15 @@ from typing import Any
 import aiohttp
 import pytest
 import structlog
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from click.testing import CliRunner
 from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.errors import SecurityWarning
+from joserfc.jwk import KeySet, OKPKey, RSAKey
 from yarl import URL
 
+from alertd.cli import main
 from alertd.console.app import add_console
 from alertd.console.provider import CALLBACK
 from alertd.core.errors import Conflict
@@ -37,6 +42,7 @@ from alertd.web import make_api_app
 from tests.conftest import FakeClock
 from tests.console.conftest import COOKIE, Browser, SignIn, enter
 from tests.console.test_people import agree, two
+from tests.ports import free_port
 from tests.web.conftest import Person
 
 PACKAGE = "oidc-provider@9"
@@ -48,10 +54,13 @@ WEAK = {"acr": "password", "amr": ["pwd"]}
 
 @pytest.fixture(scope="session")
 def package() -> Path:
-    """Give the folder that npm has put the provider in; without npm skip loudly, in CI fail."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    folder = cache / "alertd-tests" / PACKAGE
-    if (folder / "node_modules").is_dir():
+    return fetch_provider(cache / "alertd-tests" / PACKAGE)
+
+
+def fetch_provider(folder: Path) -> Path:
+    """Give the folder that npm has put the provider in; without npm skip loudly, in CI fail."""
+    if (folder / "node_modules").is_dir() and shutil.which("node"):
         return folder
     made = folder.with_name(f"{folder.name}.{os.getpid()}")
     made.mkdir(parents=True)
@@ -68,6 +77,19 @@ def package() -> Path:
     except OSError:  # another worker was quicker
         shutil.rmtree(made)
     return folder
+
+
+def test_without_node_the_provider_is_skipped_loudly_and_missed_in_ci(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "provider" / "node_modules").mkdir(parents=True)  # from when there was one
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="NO IDENTITY PROVIDER: install node and npm"):
+        fetch_provider(tmp_path / "provider")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(FileNotFoundError):
+        fetch_provider(tmp_path / "provider")
 
 
 @dataclass
@@ -88,7 +110,10 @@ class Idp:
 
 
 @pytest.fixture
-async def idp(package: Path, tools: Tools, unused_tcp_port: int) -> AsyncIterator[Idp]:
+async def idp(
+    package: Path, tools: Tools, unused_tcp_port: int, request: pytest.FixtureRequest
+) -> AsyncIterator[Idp]:
+    """Run the provider; the tests' parameters say by what it signs."""
     redirect = tools.console_url + CALLBACK
     running = await asyncio.create_subprocess_exec(
         "node",
@@ -96,6 +121,7 @@ async def idp(package: Path, tools: Tools, unused_tcp_port: int) -> AsyncIterato
         str(package),
         str(unused_tcp_port),
         redirect,
+        getattr(request, "param", "RS256"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -179,6 +205,16 @@ async def test_without_a_second_factor_there_our_own_is_asked_for(
     browser = Browser(console)
     await browser.get(await idp.sign_in(await go(browser), accountId="u-1", **WEAK))
     assert (await browser.get("/account")).headers["Location"] == "/account/second-factor"
+
+
+@pytest.mark.parametrize("idp", ["EdDSA"], indirect=True)
+async def test_a_provider_that_signs_by_an_edwards_curve_lets_in(
+    console: TestClient[Any, Any], tools: Tools, idp: Idp
+) -> None:
+    await linked(tools, idp, "u-1")
+    browser = Browser(console)
+    answer = await browser.get(await idp.sign_in(await go(browser), accountId="u-1", **STRONG))
+    assert answer.headers["Location"] == "/account"
 
 
 async def test_nobody_gets_an_account_by_signing_in_there(
@@ -298,6 +334,69 @@ async def test_who_is_linked_decides_at_the_console_and_not_by_token(
         await changes.refuse_token(tools, actor)
 
 
+# --- what `alertd check` finds out ------------------------------------------------------------
+
+
+async def checked(folder: Path, issuer: str, allow: str = "127.0.0.0/8") -> tuple[int, str]:
+    """Give exit status and output of `alertd check` with this provider."""
+    config = folder / "alertd.toml"
+    oidc = f'[oidc]\nissuer = "{issuer}"\nclient_id = "alertd"\nclient_secret = "example"\n'
+    outbound = f'[outbound]\nallow_addresses = ["{allow}"]\n'
+    config.write_text(f'data_dir = "{folder}/var"\n{oidc}{outbound}')
+    words = ["--config", str(config), "check"]
+    done = await asyncio.to_thread(CliRunner().invoke, main, words)
+    return done.exit_code, done.output
+
+
+async def test_a_check_asks_the_provider(tmp_path: Path, idp: Idp) -> None:
+    assert await checked(tmp_path, idp.issuer) == (0, "everything can be used\n")
+
+
+async def test_a_check_names_field_and_remedy_of_a_provider_that_is_not_right(
+    tmp_path: Path, idp: Idp, unused_tcp_port: int
+) -> None:
+    status, said = await checked(tmp_path, f"{idp.issuer}/")
+    assert status == 78
+    assert f"oidc.issuer: {idp.issuer}/: its discovery document names another issuer" in said
+    assert f"write it as that does: {idp.issuer}" in said
+    status, said = await checked(tmp_path, f"{idp.issuer}/realms/example")
+    assert (status, "it answered 404; look whether" in said) == (78, True)
+    status, said = await checked(tmp_path, idp.issuer, allow="192.0.2.0/24")
+    assert (status, "outbound.allow_addresses" in said) == (78, True)
+
+
+async def test_a_check_without_a_network_says_what_it_could_not_tell(tmp_path: Path) -> None:
+    status, said = await checked(tmp_path, f"http://127.0.0.1:{free_port()}")
+    assert status == 0
+    assert "nothing of it was checked" in said
+    assert "everything can be used" in said
+
+
+async def test_a_check_asks_for_keys_that_can_be_had(tmp_path: Path) -> None:
+    said: dict[str, Any] = {}
+
+    async def discovery(_request: web.Request) -> web.Response:
+        return web.json_response(said)
+
+    app = web.Application()
+    app.router.add_get("/.well-known/openid-configuration", discovery)
+    async with TestServer(app) as server:
+        issuer = str(server.make_url("")).rstrip("/")
+        ways = dict.fromkeys(("authorization_endpoint", "token_endpoint"), f"{issuer}/way")
+        said |= {"issuer": issuer, **ways}
+        status, text = await checked(tmp_path, issuer)
+        assert (status, "has no jwks_uri; alertd needs it" in text) == (78, True)
+        said["jwks_uri"] = f"http://127.0.0.1:{free_port()}/keys"
+        status, text = await checked(tmp_path, issuer)
+        assert (status, "let this machine reach its jwks_uri" in text) == (78, True)
+        said["jwks_uri"] = f"{issuer}/.well-known/openid-configuration"
+        status, text = await checked(tmp_path, issuer)
+        assert (status, "has to give a JSON Web Key Set" in text) == (78, True)
+        said["id_token_signing_alg_values_supported"] = ["HS256"]
+        status, text = await checked(tmp_path, issuer)
+        assert (status, "let it sign ID tokens by one of RS256" in text) == (78, True)
+
+
 # --- what an ID token has to be --------------------------------------------------------------
 
 KEY = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
@@ -324,6 +423,19 @@ def test_an_id_token_of_ours_is_read(clock: FakeClock) -> None:
     assert read_token(token(clock), KEYS, EXPECTED, clock())["sub"] == "u-1"
     several = token(clock, aud=["alertd", "other"], azp="alertd")
     assert read_token(several, KEYS, EXPECTED, clock())["sub"] == "u-1"
+
+
+@pytest.mark.parametrize("alg", ["EdDSA", "Ed25519"])
+def test_an_id_token_signed_by_an_edwards_curve_is_read(clock: FakeClock, alg: str) -> None:
+    key = OKPKey.generate_key("Ed25519", {"kid": "one", "use": "sig"})
+    keys = KeySet.import_key_set({"keys": [key.as_dict(private=False)]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        signed = token(clock, key, alg)
+        foreign = token(clock, OKPKey.generate_key("Ed25519", {"kid": "one"}), alg)
+    assert read_token(signed, keys, EXPECTED, clock())["sub"] == "u-1"
+    with pytest.raises(ProviderError):
+        read_token(foreign, keys, EXPECTED, clock())
 
 
 @pytest.mark.parametrize(
