@@ -321,7 +321,9 @@ async def test_a_photo_comes_with_the_form_and_is_seen_in_the_preview(
     digest = fields_of(await browser.read(f"{path}/who"), "children.0.photo")[0]
     shown = await browser.get(f"{path}/photo/{digest}")
     assert (await shown.read()).startswith(b"\xff\xd8")
-    assert "data:image/jpeg;base64," in await browser.read(f"{path}/frames/feed.el.page")
+    frame = await browser.read(f"{path}/frames/feed.el.page")
+    assert "data:image/jpeg;base64," in frame
+    assert "Content-Security-Policy" not in frame  # the page's own lets no such picture in
     page = (await browser.post(f"{path}/check/send", {})).headers["Location"]
     assert f"{page}/photo/{digest}" in await officials["police"].read(page)
     assert (await officials["operator"].get(f"{page}/photo/{digest}")).status == 403
