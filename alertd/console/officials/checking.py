@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from alertd.console.officials.fields import Step
 from alertd.console.officials.framing import frame_answer
 from alertd.console.officials.pictures import with_pictures
-from alertd.console.officials.previews import Body, Moment, is_shown, previews
+from alertd.console.officials.previews import Body, Moment, framed, is_shown, previews
 from alertd.console.officials.sheet import Sheet, open_sheet
 from alertd.console.officials.showing import area, show, summaries
 from alertd.console.officials.submission import wording_of
@@ -132,8 +132,8 @@ async def show_frame(visit: Visit) -> Answer:
     body = next((b for b in outlook.bodies if b.frame == visit.path("name")), None)
     if body is None:
         raise NotFound("there is no such preview")
-    alert, moment = sheet.reading.alert, moment_of(visit.tools, sheet)
-    html = await with_pictures(visit.tools, sheet.draft.alert_id, alert, body, moment)
+    shown = await asyncio.to_thread(framed, body, moment_of(visit.tools, sheet), outlook.before)
+    html = await with_pictures(visit.tools, sheet.draft.alert_id, sheet.reading.alert, shown)
     return frame_answer(html)
 
 

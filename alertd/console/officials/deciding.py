@@ -1,5 +1,6 @@
 """An alert's page, and what is decided there: approve, return, reject."""
 
+import asyncio
 from typing import Any
 
 from alertd import views
@@ -8,7 +9,7 @@ from alertd.console.officials.framing import frame_answer
 from alertd.console.officials.freshness import again, is_fresh
 from alertd.console.officials.live import read_live
 from alertd.console.officials.pictures import with_pictures
-from alertd.console.officials.previews import previews
+from alertd.console.officials.previews import Body, framed, previews
 from alertd.console.officials.record import (
     Record,
     area_of,
@@ -25,6 +26,7 @@ from alertd.pipeline import approve as approving
 from alertd.pipeline.forecast import forecast
 from alertd.pipeline.jurisdiction import sight
 from alertd.pipeline.versions import Version, key_of, last_sent, latest, open_facts
+from alertd.tools import Tools
 
 LISTED = 50
 
@@ -79,10 +81,7 @@ async def show_preview(visit: Visit) -> Answer:
         raise Gone("what this alert said was purged, or is not yours to read")
     version, tools = record.version, visit.tools
     bodies = await open_bodies(tools, version, version.kind)
-    before = await tools.store.read(last_sent, version.alert_id)
-    old = []
-    if before is not None and before.number < version.number:
-        old = await open_bodies(tools, before, before.kind)
+    old = await _before(tools, version)
     return await show(
         visit,
         "preview.html.j2",
@@ -98,6 +97,14 @@ async def show_preview(visit: Visit) -> Answer:
     )
 
 
+async def _before(tools: Tools, version: Version) -> list[Body]:
+    """Give what went out before this version; nothing of a first one."""
+    before = await tools.store.read(last_sent, version.alert_id)
+    if before is None or before.number >= version.number:
+        return []
+    return await open_bodies(tools, before, before.kind)
+
+
 async def show_frame(visit: Visit) -> Answer:
     version = await visit.tools.store.read(latest, visit.path("id"))
     bodies = await open_bodies(visit.tools, version, version.kind)
@@ -105,8 +112,9 @@ async def show_frame(visit: Visit) -> Answer:
     if body is None:
         raise NotFound("there is no such preview")
     alert = open_facts(await key_of(visit.tools, version), version)
-    moment = moment_of(visit.tools, version)
-    html = await with_pictures(visit.tools, version.alert_id, alert, body, moment)
+    before = await _before(visit.tools, version)
+    shown = await asyncio.to_thread(framed, body, moment_of(visit.tools, version), before)
+    html = await with_pictures(visit.tools, version.alert_id, alert, shown)
     return frame_answer(html)
 
 

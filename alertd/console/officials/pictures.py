@@ -8,7 +8,6 @@ from http import HTTPStatus
 from aiohttp import web
 
 from alertd.console.forms import Form
-from alertd.console.officials.previews import Body, Moment, framed
 from alertd.console.pages import Answer, Page, Visit, get
 from alertd.console.permissions import May
 from alertd.core.alert import ChildAlert
@@ -94,11 +93,8 @@ async def _picture(tools: Tools, alert_id: str | None, digest: str) -> Answer:
     return web.Response(body=body, content_type=JPEG)
 
 
-async def with_pictures(
-    tools: Tools, alert_id: str | None, alert: ChildAlert, body: Body, moment: Moment
-) -> str:
+async def with_pictures(tools: Tools, alert_id: str | None, alert: ChildAlert, html: str) -> str:
     """Give what is shown in a frame, its photos inside: the frame may fetch nothing."""
-    html = framed(body, moment)
     for url, data in (await _inlined(tools, alert_id, alert)).items():
         html = html.replace(url, data)
     return html

@@ -10,6 +10,7 @@ from email.policy import default as modern
 from functools import cached_property
 
 from alertd.console.officials.differences import Piece, compare
+from alertd.console.officials.marking import mark
 from alertd.core import gsm
 from alertd.core.rendition import Kind, Slot, fill_some
 from alertd.pipeline.filling import at_activation
@@ -121,8 +122,17 @@ def previews(bodies: Iterable[Body], moment: Moment, before: Iterable[Body] = ()
     return sorted(found, key=lambda each: _TABS.index(each.tab))
 
 
-def framed(body: Body, moment: Moment) -> str:
-    """Give the HTML of a page or a mail, to be shown in a frame without scripts."""
+def framed(body: Body, moment: Moment, before: Iterable[Body] = ()) -> str:
+    """Give the HTML of a page or a mail, to be shown in a frame without scripts.
+
+    What differs from its like in `before` is marked; what is sent and approved stays as it is.
+    """
+    shown = _html(body, moment)
+    old = next((each for each in before if each.key == body.key), None)
+    return shown if old is None else mark(_html(old, moment), shown)
+
+
+def _html(body: Body, moment: Moment) -> str:
     filled = _filled(body, moment)
     if body.media_type.startswith(HTML):
         return filled.decode()

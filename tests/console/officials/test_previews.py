@@ -1,5 +1,6 @@
 """A preview is what goes out, with what differs from the version before it marked."""
 
+import re
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from alertd import plugins
 from alertd.atlas import load_atlas
 from alertd.channel import Environment
 from alertd.console.officials.differences import Piece, compare, differences, rows
+from alertd.console.officials.marking import mark
 from alertd.console.officials.previews import Body, Moment, chosen, framed, is_shown, previews
 from alertd.core.alert import ChildAlert
 from alertd.core.rendition import Kind
@@ -92,6 +94,43 @@ def test_what_differs_from_the_version_before_is_marked(renderer: Renderer) -> N
     assert sms is not None
     assert "green" in "".join(piece.text for piece in sms.text if piece.state == "new")
     assert "red" in "".join(piece.text for piece in sms.text if piece.state == "old")
+
+
+def test_what_differs_is_marked_in_mail_page_poster_and_cap_and_in_no_byte_that_goes_out(
+    renderer: Renderer,
+) -> None:
+    old = bodies(renderer, make_alert())
+    new = bodies(renderer, make_alert(children=[child_facts(clothing="green coat")]))
+    sent = [body.data for body in new]
+    found = previews(new, MOMENT, old)
+    cap = chosen(found, "cap", "mul")
+    assert cap is not None
+    assert "green" in "".join(piece.text for piece in cap.text if piece.state == "new")
+    in_frames = [body for body in new if body.channel == "email" or body.form == "page"]
+    assert len(in_frames) == 4  # in two languages; a poster is the page on paper
+    for body in in_frames:
+        shown = framed(body, MOMENT, old)
+        put_in = "".join(re.findall("<ins>(.*?)</ins>", shown))
+        taken_out = "".join(re.findall("<del>(.*?)</del>", shown))
+        assert "green" in put_in, body.frame
+        assert "red" in taken_out, body.frame
+        assert "<ins>" not in framed(body, MOMENT)
+        assert "<ins>" not in framed(body, MOMENT, new), "nothing differs"
+    assert [body.data for body in new] == sent
+
+
+def test_marks_stand_where_text_may_stand() -> None:
+    rows = "<body><table><tr><th>Coat</th><td>red</td></tr>{}</table><p>x</p></body>"
+    old = rows.format("<tr><th>Hat</th><td>none</td></tr>")
+    gone = mark(old, rows.format(""))
+    assert "</table><p><del>Hat</del><del>none</del>x</p>".replace("</del><del>", "") in gone
+    changed = mark(rows.format(""), rows.format("").replace("red", "green &amp; blue"))
+    assert "<td><del>red</del><ins>green &amp; blue</ins></td>" in changed
+    photo = '<body><img src="a" alt="Photo"></body>'
+    assert '<del>[Photo]</del><ins><img src="b" alt="Photo"></ins>' in mark(
+        photo, photo.replace('"a"', '"b"')
+    )
+    assert mark("<p>no body</p>", "<p>nor here</p>") == "<p>nor here</p>"
 
 
 def test_words_are_compared_whole() -> None:
