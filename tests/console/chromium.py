@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,13 +75,3 @@ async def faults(page: Page, only: Sequence[str] = ()) -> list[str]:
         for each in found.response["violations"]
         for node in each["nodes"]
     ]
-
-
-async def is_wider_than_its_window(page: Page) -> bool:
-    return bool(await page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1"))
-
-
-async def shoot(page: Page, name: str) -> None:
-    """Keep a picture of the whole page, where pictures are asked for."""
-    if SCREENS:  # playwright makes the folder
-        await page.screenshot(path=Path(SCREENS) / f"{name}.png", full_page=True)

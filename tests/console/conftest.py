@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import Page
 from sqlalchemy import Connection
 
 from alertd.console.app import add_console
@@ -19,10 +22,13 @@ from alertd.settings import embedded
 from alertd.tools import CONSOLE, Tools
 from alertd.watch.watcher import Watcher
 from alertd.web import make_api_app
+from tests.console.chromium import DESKTOP, chromium, open_page
+from tests.factories import child_facts
 from tests.web.conftest import *  # noqa: F403 - the same ledger and people
-from tests.web.conftest import PEOPLE
+from tests.web.conftest import PEOPLE, Activate, Deliver, Live, Submit
 
 COOKIE = "__Host-alertd_session"
+ANOTHER = {"not_a_duplicate_because": "Fictional."}
 STAFF = {**PEOPLE, "administrator": {"administrator": False}}
 
 
@@ -111,3 +117,70 @@ def signed_in(tools: Tools, console: TestClient[Any, Any]) -> SignIn:
         return await sign_in(tools, console, role, stage, person_id)
 
     return run
+
+
+@dataclass
+class Desk:
+    """A real browser at a console over plain HTTP."""
+
+    chromium: Chromium
+    url: str
+    tools: Tools
+    token: str = field(default="", repr=False)  # of whoever sits there, if nobody else is named
+
+    async def open(
+        self,
+        language: str = "en",
+        size: tuple[int, int] = DESKTOP,
+        *,
+        person: Browser | None = None,
+        **options: Any,
+    ) -> Page:
+        token = person.cookies[COOKIE] if person else self.token
+        if token:
+            session = await sessions.find(self.tools, token)
+            assert session is not None
+            await sessions.keep(self.tools, session.id, language=language)
+        cookie = ("alertd_session", token or "nobody")
+        return await open_page(self.chromium, self.url, cookie, language, size, **options)
+
+
+@asynccontextmanager
+async def desk_at(tools: Tools) -> AsyncIterator[Desk]:
+    app = make_api_app(tools)
+    local = replace(tools, console_url="http://127.0.0.1")
+    add_console(app, local, {"watcher": Watcher(local, embedded().watch)})
+    async with TestServer(app) as server, chromium() as opened:
+        yield Desk(opened, f"http://127.0.0.1:{server.port}", tools)
+
+
+@pytest.fixture
+async def desk(tools: Tools) -> AsyncIterator[Desk]:
+    async with desk_at(tools) as made:
+        yield made
+
+
+@dataclass
+class Cases:
+    """Alerts to look at, by what has become of them."""
+
+    waiting: str
+    live: str
+
+
+@pytest.fixture
+async def cases(
+    submit: Submit,
+    live: Live,
+    activate: Activate,
+    deliver: Deliver,
+    photo: Callable[[str], Awaitable[str]],
+) -> Cases:
+    """An actual alert that waits and one that is out, beside an exercise that is."""
+    exercise = await submit(case_reference="EX-2026-0002", children=[child_facts(name="Example")])
+    await activate(exercise)
+    await deliver()
+    other = child_facts(name="Example Other", age=15)
+    out = await live(case_reference="EX-2026-0003", children=[other], **ANOTHER)
+    child = child_facts(photo=await photo("steelblue"))
+    return Cases(await submit(status="actual", children=[child], **ANOTHER), out)

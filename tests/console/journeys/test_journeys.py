@@ -9,7 +9,8 @@ from rich.console import Console
 from alertd.core.gsm import fit_greek
 from alertd.demo import cast
 from alertd.demo.peer import Fault
-from tests.console.chromium import DESKTOP, SCREENS, faults, is_wider_than_its_window, shoot, views
+from tests.console.chromium import DESKTOP, views
+from tests.console.gallery import Gallery
 from tests.console.journeys.acts import (
     APPROVERS,
     NOBODY,
@@ -21,7 +22,7 @@ from tests.console.journeys.acts import (
     seen_moving,
     until_sent,
 )
-from tests.console.journeys.form import Look, size_of, submit, update
+from tests.console.journeys.form import size_of, submit, update
 from tests.console.journeys.install import the_public
 from tests.console.journeys.people import OFFICIALS, Office
 
@@ -52,7 +53,8 @@ async def test_an_exercise_looks_like_one_and_reaches_exercise_recipients_alone(
     people, install = office.people, office.install
     child = DRILLS[views().index((language, size))]
     case = f"EX-{language}-{size[0]}"
-    look = looking(language, size)
+    gallery = Gallery("officials", language, size)
+    look = gallery.look
     for who in ("submitter", *APPROVERS):
         await people[who].read_in(language, size)
     before = install.world.arrived()
@@ -79,18 +81,7 @@ async def test_an_exercise_looks_like_one_and_reaches_exercise_recipients_alone(
     await reader.reload()
     await expect(reader.locator("body")).not_to_contain_text(child)
     await until_sent(people["police"].page, "sms", "email", "webhook")
-
-
-def looking(language: str, size: tuple[int, int]) -> Look:
-    async def look(page: Page, name: str) -> None:
-        """Hold a page to what all of them must be, and keep pictures of it, dark and light."""
-        for scheme in ("dark", "light") if SCREENS else ():
-            await page.emulate_media(color_scheme=scheme)
-            await shoot(page, f"officials-{name}-{language}-{size[0]}-{scheme}")
-        assert not await is_wider_than_its_window(page), name
-        assert await faults(page) == [], name
-
-    return look
+    gallery.finish()
 
 
 async def unseen(_page: Page, _name: str) -> None:

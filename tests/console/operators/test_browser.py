@@ -3,53 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser as Chromium
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 from sqlalchemy import insert, select
 
-from alertd.console.app import add_console
 from alertd.core.delivery import State
-from alertd.pipeline import lanes, sessions
-from alertd.settings import embedded
+from alertd.pipeline import lanes
 from alertd.store.schema import alarms, deliveries, link_tests
 from alertd.tools import Tools
-from alertd.watch.watcher import Watcher
-from alertd.web import make_api_app
-from tests.console.chromium import (
-    DESKTOP,
-    chromium,
-    faults,
-    is_wider_than_its_window,
-    open_page,
-    shoot,
-    views,
-)
-from tests.console.conftest import COOKIE, Browser
+from tests.console.chromium import views
+from tests.console.conftest import COOKIE, Browser, Desk, desk_at
+from tests.console.gallery import Gallery
 from tests.web.conftest import Deliver
-
-
-@dataclass
-class Desk:
-    """Where an operator sits."""
-
-    chromium: Chromium
-    url: str
-    token: str
-    tools: Tools
-
-    async def open(
-        self, language: str = "en", size: tuple[int, int] = DESKTOP, **options: Any
-    ) -> Page:
-        session = await sessions.find(self.tools, self.token)
-        assert session is not None
-        await sessions.keep(self.tools, session.id, language=language)
-        cookie = ("alertd_session", self.token)
-        return await open_page(self.chromium, self.url, cookie, language, size, **options)
 
 
 @pytest.fixture
@@ -60,11 +27,9 @@ async def desk(
     await deliver("feed")
     await deliver("email", State.DEAD)
     await tools.store.write(_trouble, tools.clock())
-    app = make_api_app(tools)
-    local = replace(tools, console_url="http://127.0.0.1")
-    add_console(app, local, {"watcher": Watcher(local, embedded().watch)})
-    async with TestServer(app) as server, chromium() as opened:
-        yield Desk(opened, f"http://127.0.0.1:{server.port}", operator.cookies[COOKIE], tools)
+    async with desk_at(tools) as made:
+        made.token = operator.cookies[COOKIE]
+        yield made
 
 
 def _trouble(conn: Any, now: Any) -> None:
@@ -108,28 +73,15 @@ async def paths(tools: Tools, alert_id: str) -> dict[str, str]:
 async def test_axe_finds_nothing_and_nothing_is_cut_off(
     desk: Desk, paths: dict[str, str], language: str, size: tuple[int, int]
 ) -> None:
-    """In the dark nothing but colours is another: only they are looked at again."""
-    found: dict[str, Any] = {}
+    gallery = Gallery("operators", language, size)
     page = await desk.open(language, size)
     for name, path in paths.items():
-        answer = await page.goto(path)
-        assert answer is not None
-        assert answer.status == 200, path
-        for scheme, only in (("light", ()), ("dark", ("color-contrast",))):
-            await page.emulate_media(color_scheme=scheme)
-            await shoot(page, f"operators-{name}-{language}-{size[0]}-{scheme}")
-            if problems := await faults(page, only):
-                found[f"{name}, {scheme}"] = problems
-        if await is_wider_than_its_window(page):
-            found[f"{name}: width"] = "wider than its window"
-    assert found == {}
-
-
-async def test_pages_work_at_twice_the_size(desk: Desk, paths: dict[str, str]) -> None:
-    page = await desk.open(size=(640, 400), device_scale_factor=2)  # 1280 wide, at 200 %
-    for path in paths.values():
-        await page.goto(path)
-        assert not await is_wider_than_its_window(page), path
+        await gallery.visit(page, name, path)
+    await page.goto("/dead-letters")
+    await page.locator("[name=chosen]").first.check()
+    await page.locator("form[action$=preview] button.primary").click()
+    await gallery.look(page, "requeue")
+    gallery.finish()
 
 
 async def test_nothing_moves_for_whoever_asked_for_that(desk: Desk) -> None:
