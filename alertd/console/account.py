@@ -7,6 +7,7 @@ from io import BytesIO
 import segno
 from markupsafe import Markup
 
+from alertd.console.naming import programme_names, region_names, role_names
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
 from alertd.console.signin import agent_of, wait, weak
@@ -32,7 +33,18 @@ async def _account(call: Visit, error: str = "") -> Answer:
         has=await store.read(credentials.factors, me),
         keys=await store.read(passkeys.of_person, me),
         listed=await store.read(sessions.of_person, me, call.tools.clock()),
+        rights=_rights(call),
     )
+
+
+def _rights(call: Visit) -> list[tuple[str, str]]:
+    session = call.inside
+    return [
+        (call.say("Name"), session.name),
+        (call.say("Roles"), role_names(call, session.roles)),
+        (call.say("Regions"), region_names(call, session.jurisdiction.regions)),
+        (call.say("Programmes"), programme_names(call, session.jurisdiction.programmes)),
+    ]
 
 
 async def change_password(call: Visit) -> Answer:
@@ -97,7 +109,7 @@ def _unsealed(call: Visit) -> str | None:
 def _qr(text: str) -> Markup:
     drawn = BytesIO()
     segno.make(text, micro=False).save(
-        drawn, kind="svg", scale=4, xmldecl=False, svgns=True, svgclass="qr", lineclass=None
+        drawn, kind="svg", xmldecl=False, svgns=True, omitsize=True, svgclass="qr", lineclass=None
     )
     return Markup(drawn.getvalue().decode())  # noqa: S704 - drawn by the library, no text in it
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from alertd.console.guard import Forged
 from alertd.console.rendering import N_, Words
-from alertd.core.errors import InvalidAlert, NotAllowed, Refused
+from alertd.core.errors import InvalidAlert, NotAllowed, NotFound, Refused
 from alertd.web.problems import TooLarge, kind_of
 
 _TEXTS = {
@@ -39,6 +39,7 @@ _FORGED = (
     N_("This form is no longer valid"),
     N_("Nothing was done. Open the page again and repeat what you did."),
 )
+_SAID = (Forged, NotAllowed, NotFound, TooLarge)  # by their heading
 _LARGE = (N_("That is too large"), N_("Nothing was done. Choose a smaller file."))
 _OTHER = (N_("This cannot be done as it is"), N_("Nothing was done. Go back and change it."))
 
@@ -54,7 +55,7 @@ def explain(words: Words, error: Exception) -> dict[str, Any]:
     details = []
     if isinstance(error, InvalidAlert):
         details = [f"{problem.field}: {problem.message}" for problem in error.problems]
-    elif isinstance(error, Refused) and not isinstance(error, NotAllowed | Forged | TooLarge):
+    elif isinstance(error, Refused) and not isinstance(error, _SAID):
         details = [str(error)]
     return {
         "heading": words.say(heading),

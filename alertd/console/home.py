@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alertd import views
+from alertd.console.naming import programme_name
 from alertd.console.pages import Answer, Visit, get
 from alertd.console.permissions import May
 from alertd.core.delivery import State
@@ -62,11 +63,13 @@ async def start(call: Visit) -> Answer:
         titles = {each.name: each.title for each in rules.approvals}
         return say(titles[role], call.language) if role in titles else role
 
+    live.sort(key=lambda each: each.alert.status != "actual")  # what is real stands on top
     actual = [each for each in live if each.alert.status == "actual"]
     return await call.render(
         "home.html.j2",
         needed=needed,
         title=title,
+        programme=lambda alert: programme_name(call, alert.programme),
         live=live,
         waiting=waiting,
         mode="actual" if actual else "",

@@ -1,19 +1,21 @@
 """Accounts, as administrators see them; every change awaits a second one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
+from alertd.console.naming import change_rows, programme_name, role_name, role_names
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import ROLES, May
-from alertd.console.reaching import offered, reach_of, read_reach, written
+from alertd.console.reaching import offered, reach_of, read_reach
 from alertd.console.rendering import N_
 from alertd.core.errors import InvalidAlert, NotFound, Problem
 from alertd.pipeline import accountchanges as changes
 from alertd.pipeline import credentials, sessions
 from alertd.pipeline.accountchanges import TOKEN_APPROVAL
 from alertd.pipeline.identity import LONGEST_SUBJECT
+from alertd.pipeline.wording import autonym
 from alertd.store.schema import marks, person_roles, persons, tokens
 from alertd.store.schema.accounts import person_programmes, person_regions
 from alertd.web.auth import approval_roles
@@ -34,6 +36,7 @@ async def show_all(call: Visit) -> Answer:
         waiting=await call.tools.store.read(changes.count_open, call.tools.clock()),
         proposals=len(rulebook.proposals()) + len(rulebook.removals()),
         by_token=await call.tools.store.read(_by_token),
+        named=lambda roles: role_names(call, roles),
         width="wide",
     )
 
@@ -97,9 +100,9 @@ def _choices(call: Visit) -> dict[str, Any]:
     rulebook = call.tools.rulebook
     roles = [*ROLES, *sorted(approval_roles(rulebook))]
     return {
-        "roles": [(role, role) for role in roles],
-        "programmes": [(each, each) for each in rulebook.programmes()],
-        "languages": [(tag, tag) for tag in call.console.rendering.languages],
+        "roles": [(role, role_name(call, role)) for role in roles],
+        "programmes": [(each, programme_name(call, each)) for each in rulebook.programmes()],
+        "languages": [(tag, autonym(tag)) for tag in call.console.rendering.languages],
         "channels": offered(call),
     }
 
@@ -201,7 +204,15 @@ async def show_changes(call: Visit) -> Answer:
 
 async def _changes(call: Visit, done: changes.Done | None = None) -> Answer:
     waiting = await call.tools.store.read(changes.list_open, call.tools.clock())
-    return await call.render("changes.html.j2", waiting=waiting, done=done, written=written)
+    numbers = [each.body["person"] for each in waiting if "person" in each.body]
+    people = await call.tools.store.read(_names, numbers)
+    told = [(each, change_rows(call, each.body, people)) for each in waiting]
+    return await call.render("changes.html.j2", waiting=told, done=done)
+
+
+def _names(conn: Connection, numbers: Sequence[int]) -> dict[int, str]:
+    rows = conn.execute(select(persons.c.id, persons.c.name).where(persons.c.id.in_(numbers)))
+    return {row.id: row.name for row in rows}
 
 
 async def decide(call: Visit) -> Answer:

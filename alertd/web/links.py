@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiohttp import web
+from babel import Locale
+from babel.dates import format_date
 from sqlalchemy import Connection, select
 
 from alertd.core.errors import NotFound
@@ -38,10 +40,12 @@ def read_subscription(conn: Connection, address_id: int) -> Subscription | None:
     )
     if address is None:
         return None
-    lasting = (recipients.c.address_id == address_id) & recipients.c.ended_at.is_(None)
+    theirs = recipients.c.address_id == address_id
+    lasting = theirs & recipients.c.ended_at.is_(None)
     rows = (
         conn.execute(select(recipients).where(lasting).order_by(recipients.c.id)).mappings().all()
     )
+    latest = select(recipients.c.language).where(theirs).order_by(recipients.c.id.desc()).limit(1)
     regions = conn.scalars(
         select(recipient_regions.c.region)
         .distinct()
@@ -54,7 +58,7 @@ def read_subscription(conn: Connection, address_id: int) -> Subscription | None:
         address_id=address_id,
         channel=address["channel"],
         address=address["address"],
-        language=rows[0]["language"] if rows else "en",
+        language=rows[0]["language"] if rows else conn.scalar(latest) or "en",
         regions=() if stopped else tuple(regions),
         since=min((row["consent_at"] for row in rows), default=None),
         exercise=all(row["exercise"] for row in rows),
@@ -90,14 +94,17 @@ async def _find(tools: Tools, request: web.Request) -> Subscription:
 
 def _page(tools: Tools, found: Subscription) -> web.Response:
     said = words(found.language)
-    rows = [(said["channel"], found.channel), (said["address"], mask(found.address))]
+    medium = said.get(f"channel.{found.channel}", found.channel)
+    rows = [(said["channel"], medium), (said["address"], mask(found.address))]
     if not found.regions:
         content = table(rows) + tag("p", said["ended"])
         return page(said["title"], content, language=found.language)
     names = ", ".join(tools.atlas.name(code, found.language) for code in found.regions)
     rows.append((said["regions"], names))
     if found.since:
-        rows.append((said["since"], found.since.date().isoformat()))
+        locale = Locale.parse(found.language, sep="-")
+        since = format_date(found.since.date(), "d MMMM y", locale=locale)
+        rows.append((said["since"], since))
     note = tag("p", said["exercises"]) if found.exercise else ""
     button = f'<form method="post">{tag("button", said["end"])}</form>'
     return page(said["title"], table(rows) + note + button, language=found.language)

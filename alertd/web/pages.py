@@ -9,11 +9,15 @@ from string import Template
 from aiohttp import web
 
 _STYLE = (
-    "body{font:18px/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}"
+    "body{font:18px/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem;"
+    "overflow-wrap:anywhere}h1{line-height:1.25}a{color:#003d99}"
     "code,pre{font-size:.9em}pre{white-space:pre-wrap}h2{margin-top:2.5rem}"
-    "button{font:inherit;min-height:44px;padding:.5rem 1rem}"
+    "button{font:inherit;font-weight:600;min-height:44px;padding:.5rem 1rem;color:inherit;"
+    "background:none;border:2px solid;border-radius:4px;cursor:pointer}"
+    ":focus-visible{outline:3px solid #b35c00;outline-offset:2px}"
     "table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;"
-    "vertical-align:top}@media(prefers-color-scheme:dark){body{background:#111;color:#eee}"
+    "vertical-align:top;min-width:8rem}"
+    "@media(prefers-color-scheme:dark){body{background:#111;color:#eee}"
     "a{color:#9cf}}"
 )
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()

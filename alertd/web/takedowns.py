@@ -72,7 +72,7 @@ def _content(view: TakedownView) -> str:
             ),
         ),
         tag("h2", "What cannot be recalled"),
-        *(tag("p", each) for each in view.not_recallable),
+        *(tag("p", each) for each in view.not_recallable or ("Nothing.",)),
         *_section(
             "Timeline",
             ((_at(each.at), f"{each.action} by {each.actor}") for each in view.timeline),
@@ -82,7 +82,8 @@ def _content(view: TakedownView) -> str:
 
 
 def _section(title: str, rows: Iterable[tuple[str, str]]) -> tuple[str, str]:
-    return tag("h2", title), table(rows)
+    given = list(rows)
+    return tag("h2", title), table(given) if given else tag("p", "None.")
 
 
 def _gone(each: TakenDown) -> str:

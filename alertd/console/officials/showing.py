@@ -1,7 +1,10 @@
 """What every page of the officials has at hand, beside the console's own components."""
 
+from datetime import date
 from http import HTTPStatus
 from typing import Any
+
+from babel.dates import format_date
 
 from alertd.console.officials import labels
 from alertd.console.officials.fields import UNKNOWN, Field, Shape, Step, step_of
@@ -37,8 +40,12 @@ def summaries(visit: Visit, sheet: Sheet) -> dict[str, list[tuple[str, str]]]:
     found: dict[str, list[tuple[str, str]]] = {step: [] for step in Step}
     for field in sheet.fields.values():
         step = step_of(field.name)
-        if step is not None and (value := _value(visit, sheet, field)):
-            found[step].append((_label(visit, sheet, field), value))
+        if step is None or not (value := _value(visit, sheet, field)):
+            continue
+        label = _label(visit, sheet, field)
+        if field.key == "criterion.reason" and found[step] and found[step][-1][0] == label:
+            value = f"{found[step].pop()[1]}: {value}"  # the answer and what it rests on
+        found[step].append((label, value))
     return found
 
 
@@ -51,14 +58,13 @@ def area(visit: Visit, sheet: Sheet) -> str:
 
 def _label(visit: Visit, sheet: Sheet, field: Field) -> str:
     if field.name.startswith("criteria."):
-        question = say(sheet.question(field.name), visit.language)
-        return question if field.name.endswith(".met") else visit.say("Reason")
+        return say(sheet.question(field.name), visit.language)
     return visit.say(labels.LABELS[field.key])
 
 
 def _value(visit: Visit, sheet: Sheet, field: Field) -> str:
     if field.shape is Shape.MOMENT:
-        return " ".join(filter(None, (sheet.value(name) for name in field.inputs)))
+        return _moment(visit, *(sheet.value(name) for name in field.inputs))
     if field.name == "area.regions":
         codes = sheet.values(field.name)
         return ", ".join(visit.tools.atlas.name(code, visit.language) for code in codes)
@@ -75,3 +81,12 @@ def _value(visit: Visit, sheet: Sheet, field: Field) -> str:
     if field.shape in {Shape.YES, Shape.CHOICE, Shape.PHOTO} or value == UNKNOWN:
         return visit.say(known.get(value, value)) if value else ""
     return value
+
+
+def _moment(visit: Visit, day: str, time: str) -> str:
+    """Say day and time as the reader's language does; what is neither, as it was typed."""
+    try:
+        said = format_date(date.fromisoformat(day), "d MMMM y", locale=visit.words.locale)
+    except ValueError:
+        said = day
+    return ", ".join(filter(None, (said, time)))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from alertd.console.naming import programme_name, region_names, role_name
 from alertd.console.operators.audit import shown as shown_entry
 from alertd.console.operators.board import watcher_of
 from alertd.console.operators.letters import LETTERS
@@ -13,6 +14,7 @@ from alertd.console.permissions import May
 from alertd.console.rendering import N_
 from alertd.core.delivery import State
 from alertd.pipeline.surfaces import What
+from alertd.pipeline.wording import autonym
 from alertd.shapes import ChannelProgress, DispatchProgress, EndpointAnswer
 from alertd.watch.report import Failures, Report, read_report
 
@@ -50,6 +52,10 @@ async def report(visit: Visit) -> Answer:
             shown_entry(visit, line, chain.verified, broken=chain.broken) for line in found.timeline
         ],
         acts=ACTS,
+        programme_name=programme_name,
+        region_names=region_names,
+        role_name=role_name,
+        tongues=lambda tags: ", ".join(map(autonym, tags)),
         chain=chain,
     )
 

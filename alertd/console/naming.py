@@ -1,0 +1,95 @@
+"""What roles, programmes, regions and changes of accounts are called, in the reader's words."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from alertd.console.pages import Visit
+from alertd.console.permissions import ADMINISTRATOR
+from alertd.console.reaching import written
+from alertd.console.rendering import N_
+from alertd.core.ruleset import say
+from alertd.pipeline.wording import autonym
+from alertd.web.auth import OPERATOR, READER, SUBMITTER
+
+_ROLES: Mapping[str, str] = {
+    SUBMITTER: N_("Submitter"),
+    OPERATOR: N_("Operator"),
+    READER: N_("Reader"),
+    ADMINISTRATOR: N_("Administrator"),
+}
+_FACTS: Mapping[str, str] = {  # of a change that was asked for, by the name it is kept under
+    "person": N_("Who"),
+    "name": N_("Name"),
+    "language": N_("Language"),
+    "roles": N_("Roles"),
+    "programmes": N_("Programmes"),
+    "regions": N_("Regions"),
+    "deputy": N_("Deputy"),
+    "reach": N_("Reached by"),
+    "label": N_("What the token is for"),
+    "days": N_("Days that it holds"),
+    "token": N_("Number of the token"),
+    "allowed": N_("Deciding by token"),
+    "programme": N_("Programme"),
+    "version": N_("Version"),
+    "digest": N_("Digest"),
+    "issuer": N_("Identity provider"),
+    "subject": N_("What this person is called there"),
+}
+
+
+def role_name(call: Visit, role: str) -> str:
+    """Name a role: of ours, or as the rule sets title it; one that nobody knows by its key."""
+    if role in _ROLES:
+        return call.say(_ROLES[role])
+    book = call.tools.rulebook
+    for rules in map(book.current, book.programmes()):
+        for each in rules.approvals:
+            if each.name == role:
+                return say(each.title, call.language)
+    return role
+
+
+def role_names(call: Visit, roles: Iterable[str]) -> str:
+    return ", ".join(sorted(role_name(call, role) for role in roles))
+
+
+def programme_name(call: Visit, programme: str) -> str:
+    book = call.tools.rulebook
+    if programme not in book.programmes():
+        return programme
+    return say(book.current(programme).title, call.language)
+
+
+def programme_names(call: Visit, programmes: Iterable[str]) -> str:
+    """Name programmes; none of them means all."""
+    named = sorted(programme_name(call, each) for each in programmes)
+    return ", ".join(named) or call.say("all")
+
+
+def region_names(call: Visit, codes: Iterable[str]) -> str:
+    """Name regions with their codes; none of them means everywhere."""
+    atlas = call.tools.atlas
+    named = sorted(f"{atlas.name(code, call.language)} ({code})" for code in codes)
+    return ", ".join(named) or call.say("everywhere")
+
+
+def change_rows(
+    call: Visit, body: Mapping[str, Any], people: Mapping[int, str]
+) -> list[tuple[str, str]]:
+    """Tell what a change says; `people` names those it may speak of."""
+    tell: Mapping[str, Any] = {
+        "person": lambda number: people.get(number, str(number)),
+        "language": autonym,
+        "roles": lambda roles: role_names(call, roles),
+        "programmes": lambda programmes: programme_names(call, programmes),
+        "regions": lambda codes: region_names(call, codes),
+        "deputy": lambda deputy: call.say("Yes") if deputy else call.say("No"),
+        "reach": written,
+        "allowed": lambda allowed: call.say("allowed") if allowed else call.say("not allowed"),
+        "programme": lambda programme: programme_name(call, programme),
+    }
+    return [
+        (call.say(_FACTS.get(name, name)), tell.get(name, str)(value))
+        for name, value in body.items()
+    ]
