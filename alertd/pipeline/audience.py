@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Select, func, select, union
+from sqlalchemy import Connection, Select, func, select, union_all
 
 from alertd.core.delivery import State
 from alertd.store.schema import (
@@ -122,7 +122,7 @@ def _reached(intent: Intent) -> Select[tuple[object, ...]]:
     usable = addresses.c.suppressed_at.is_(None) & addresses.c.channel.in_(
         intent.channels - {"feed"}
     )
-    both = union(chosen.where(usable), before.where(usable)).subquery()
+    both = union_all(chosen.where(usable), before.where(usable)).subquery()
     return select(
         both.c.channel,
         func.min(both.c.language).label("language"),

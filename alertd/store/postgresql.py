@@ -31,6 +31,12 @@ _SESSION = {
     "statement_timeout": "20s",
     "lock_timeout": "5s",
     "application_name": "alertd",
+    # All that we ask goes by key. Left to itself the planner reads all of a table that has filled
+    # up within seconds, for it has no statistics of it yet, and all of the deliveries for an alert
+    # of a few: it takes every dispatch to be of the average size.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
     # A node whose machine or network is gone without a word is noticed within 15 seconds.
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "5",
@@ -147,22 +153,13 @@ def _upgrade(conn: Connection) -> None:
     """Take as long as it takes: another node may be at it, and the tables may be large."""
     for name in ("statement_timeout", "lock_timeout"):
         conn.execute(text(f"SET LOCAL {name} = 0"))
+    for way in ("seqscan", "hashjoin", "mergejoin"):
+        conn.execute(text(f"SET LOCAL enable_{way} = on"))
     upgrade(conn)
-
-
-# What writes goes by key. Left to itself the planner reads all of a table that has filled up
-# within seconds, for it has no statistics of it yet: ten milliseconds a batch at 20,000 rows.
-_BY_KEY = text(
-    "SELECT "
-    + ", ".join(
-        f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "hashjoin", "mergejoin")
-    )
-)
 
 
 def _run_and_notify(conn: Connection, work: Callable[[Connection], T]) -> tuple[T, set[str]]:
     take_topics(conn)  # a rolled back transaction may have left some
-    conn.execute(_BY_KEY)
     result = work(conn)
     topics = take_topics(conn)
     for topic in sorted(topics):

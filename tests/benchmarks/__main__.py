@@ -47,7 +47,7 @@ async def bench(arena: Arena, plan: Plan, parts: set[str], report: Report) -> No
     if "public" in parts:
         report.tell(await public(arena, plan.count(10_000), plan.rounds))
     if "console" in parts:
-        report.tell(await console(arena, plan.pages, 15))
+        report.tell(await console(arena, 1_000_000, 9))
     if "ledger" in parts:
         facts, report.stages = await contests.ledger_share(arena, plan.count(6_000), 2)
         report.tell(facts)

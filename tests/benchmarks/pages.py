@@ -74,7 +74,7 @@ def _operators(scene: Scene) -> Iterator[Look]:
     yield ask("/recipients?state=ended", "recipients: who left")
     yield ask("/recipients?channel=webhook", "recipients: a channel of none")
     yield ask("/recipients/new", "recipients: new")
-    yield ask("/recipients/4711", "a recipient")
+    yield ask("/recipients/1711", "a recipient")
     yield ask("/audit", "audit")
     yield ask("/audit?action=person.", "audit: acts of few")
     yield ask("/audit?actor=person:1", "audit: a person of none")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event
 
 BIG = ("deliveries", "attempts", "addresses", "recipients", "recipient_regions")
 MOST_ROWS = 25_000  # the widest window that a page looks through, and what it reads besides
@@ -34,15 +34,9 @@ def statements(on: Any = Engine) -> Iterator[list[Statement]]:
         event.remove(on, "before_cursor_execute", note)
 
 
-def faults(conn: Connection, seen: list[Statement], *, small: bool = False) -> list[str]:
-    """Give the steps that go through a big table from end to end.
-
-    A `small` ledger's plans are asked for with whole reads forbidden: what is left of them has
-    no index to go by.
-    """
+def faults(conn: Connection, seen: list[Statement]) -> list[str]:
+    """Give the steps that go through a big table from end to end."""
     judge = _of_postgresql if conn.dialect.name == "postgresql" else _of_sqlite
-    if small and conn.dialect.name == "postgresql":
-        conn.execute(text("SET LOCAL enable_seqscan = off"))
     return [fault for statement, values in seen for fault in judge(conn, statement, values)]
 
 

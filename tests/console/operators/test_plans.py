@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, text
 
 from alertd.console.officials.live import read_live
 from alertd.core.delivery import State
@@ -20,10 +17,9 @@ from alertd.watch.dispatchlog import WINDOW, Filter, find, read_line
 from alertd.watch.report import failures_of
 from alertd.watch.roster import Standing, Wanted, find_recipients
 from tests.benchmarks.crowd import NOW, RATES, fill
+from tests.benchmarks.plans import faults, statements
 
 COUNT = 60_000
-PARTIAL = re.compile(r"ix_deliveries_(due|leased|trouble|failures)")  # of a few rows each
-BIG = ("deliveries", "attempts", "addresses", "recipients", "recipient_regions")
 
 ASKED = {
     "everything": Filter(),
@@ -57,39 +53,12 @@ def store_url(sqlite_url: str) -> str:
     return sqlite_url
 
 
-@contextmanager
-def statements(conn: Connection) -> Iterator[list[tuple[str, Any]]]:
-    seen: list[tuple[str, Any]] = []
-
-    def note(_conn: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
-        seen.append((statement, values))
-
-    event.listen(conn, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(conn, "before_cursor_execute", note)
-
-
-def plans(conn: Connection, read: Any) -> list[str]:
-    """Give the steps of every statement that `read` makes."""
+def scans(conn: Connection, read: Any) -> list[str]:
+    """Give what reads one of the big tables from end to end."""
     with statements(conn) as seen:
         read(conn)
-    steps: list[str] = []
-    for statement, values in seen:
-        rows = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-        steps += [row[3] for row in rows]
-    assert steps
-    return steps
-
-
-def scans(steps: list[str]) -> list[str]:
-    """Give the steps that read one of the big tables from end to end, not a partial index."""
-    return [
-        step
-        for step in steps
-        if step.startswith("SCAN") and any(t in step for t in BIG) and not PARTIAL.search(step)
-    ]
+    assert seen
+    return faults(conn, seen)
 
 
 async def test_no_page_scans_the_ledger(store: Store) -> None:
@@ -107,7 +76,7 @@ async def test_no_page_scans_the_ledger(store: Store) -> None:
     reads["a live alert"] = lambda conn: read_live(conn, "example05", NOW)
     for name, wanted in SOUGHT.items():
         reads[name] = lambda conn, wanted=wanted: find_recipients(conn, wanted, after=0, limit=50)
-    found = {name: scans(await store.read(plans, read)) for name, read in reads.items()}
+    found = {name: await store.read(scans, read) for name, read in reads.items()}
     assert {name: steps for name, steps in found.items() if steps} == {}
 
 
@@ -117,7 +86,7 @@ async def test_the_check_of_plans_sees_a_scan(store: Store) -> None:
     def whole(conn: Connection) -> None:
         conn.execute(text("SELECT count(*) FROM attempts WHERE node = 'x'"))
 
-    assert scans(await store.read(plans, whole))
+    assert await store.read(scans, whole)
 
 
 async def test_a_page_that_finds_too_little_says_how_far_it_has_looked(store: Store) -> None:
