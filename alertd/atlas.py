@@ -4,6 +4,7 @@ A country's `.toml` holds names and bounds; a `.geojson` of the same name, where
 outlines of its regions, which the console draws and finds the regions of a circle by.
 """
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -95,15 +96,23 @@ def _outlines(path: Path, parents: dict[str, str | None], faults: list[str]) -> 
 
 
 def _iso() -> tuple[dict[str, str | None], dict[str, Words]]:
+    """Read the package's files: its own objects of them would stay, for 5 MiB in each process."""
     parents: dict[str, str | None] = {}
     names: dict[str, Words] = {}
-    for country in pycountry.countries:
-        parents[country.alpha_2] = None
-        names[country.alpha_2] = {"en": country.name}
-    for region in pycountry.subdivisions:
-        parents[region.code] = region.parent_code or region.country_code
-        names[region.code] = {"en": region.name}
+    for country in _table("3166-1"):
+        parents[country["alpha_2"]] = None
+        names[country["alpha_2"]] = {"en": country["name"]}
+    for region in _table("3166-2"):
+        home, above = region["code"].partition("-")[0], region.get("parent")
+        parents[region["code"]] = f"{home}-{above.removeprefix(f'{home}-')}" if above else home
+        names[region["code"]] = {"en": region["name"]}
     return parents, names
+
+
+def _table(standard: str) -> list[dict[str, str]]:
+    path = Path(pycountry.DATABASE_DIR, f"iso{standard}.json")
+    rows: list[dict[str, str]] = json.loads(path.read_bytes())[standard]
+    return rows
 
 
 def _faults(path: Path, country: Country, parents: dict[str, str | None]) -> list[str]:

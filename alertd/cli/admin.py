@@ -5,9 +5,9 @@ from datetime import datetime
 import click
 from sqlalchemy import Connection
 
-from alertd.app import App
 from alertd.cli.common import Session, err, pass_session, runs
 from alertd.core.errors import Refused
+from alertd.node import Node
 from alertd.pipeline import credentials, persons
 from alertd.pipeline.accountchanges import ADMINISTRATOR, administrators
 from alertd.pipeline.breakglass import break_glass
@@ -29,8 +29,8 @@ FIRST = 2
 async def admin(session: Session, name: str, language: str, reason: str | None) -> None:
     """Enter the administrator NAME and print the link by which they choose a password."""
     person = persons.NewPerson(name=name, language=language, roles={ADMINISTRATOR: False})
-    async with App.open(session.settings()) as app:
-        tools = app.tools
+    async with Node.open(session.settings()) as node:
+        tools = node.tools
         secret = await tools.store.write(_enter, person, reason, tools.clock())
     click.echo(f"{tools.console_url}/invitation/{secret}")
     err.print(f"The link of {name} holds for {credentials.INVITATION.days} days, and once.")

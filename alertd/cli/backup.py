@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from alertd.app import App
 from alertd.cli.common import Session, json_option, out, pass_session, runs, write_json
+from alertd.node import Node
 from alertd.pipeline.hold import Held, held
 from alertd.pipeline.hold import release as let_go
 from alertd.pipeline.lanes import is_held
@@ -40,8 +40,8 @@ async def release(session: Session, *, yes: bool, as_json: bool) -> None:
     alertd holds everything when its ledger is an older copy than the one it last worked on:
     alerts in it may be of children who were found since. End those first.
     """
-    async with App.open(session.settings()) as app:
-        tools = app.tools
+    async with Node.open(session.settings()) as node:
+        tools = node.tools
         if not await tools.store.read(is_held):
             out.print("nothing is held")
             return

@@ -13,9 +13,9 @@ import click
 from rich.progress import Progress, TaskID
 from sqlalchemy import Connection, select
 
-from alertd.app import App
 from alertd.cli.common import Failure, Session, err, json_option, pass_session, runs, write_json
 from alertd.core.errors import InvalidAlert, Problem, Refused
+from alertd.node import Node
 from alertd.pipeline import persons
 from alertd.pipeline.persons import Minted, NewPerson
 from alertd.pipeline.recipients import Imported, import_rows
@@ -41,14 +41,14 @@ SHOWN_REFUSALS = 50
 @runs
 async def token(session: Session, name: str, **given: Any) -> None:
     """Print a new token for the person NAME, once; who is new is entered with the given roles."""
-    async with App.open(session.settings()) as app:
-        person_id = await app.tools.store.read(_person, name)
+    async with Node.open(session.settings()) as node:
+        person_id = await node.tools.store.read(_person, name)
         if person_id is None:
-            person_id = await _enter(app.tools, name, given)
+            person_id = await _enter(node.tools, name, given)
         elif given["roles"] or given["sms"] or given["email"]:
             raise Refused("this person is entered already: leave --role, --sms and --email out")
         minted = await persons.mint(
-            app.tools,
+            node.tools,
             CONSOLE,
             person_id,
             label=given["label"],
@@ -135,8 +135,8 @@ def import_command(
 
 @runs
 async def _import(session: Session, lines: TextIO, told: Callable[[int], None]) -> Imported:
-    async with App.open(session.settings()) as app:
-        return await import_rows(app.tools, CONSOLE, lines, told=told)
+    async with Node.open(session.settings()) as node:
+        return await import_rows(node.tools, CONSOLE, lines, told=told)
 
 
 def _moved(progress: Progress, task: TaskID, line: int) -> None:

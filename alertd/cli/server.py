@@ -1,19 +1,17 @@
 """`serve` runs the daemon; `check` looks at everything that could keep it from running."""
 
 import asyncio
-import gc
 import os
 import signal
 import ssl
-import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import click
 
-from alertd import log, plugins
+from alertd import plugins
 from alertd.app import App, make_provider
 from alertd.atlas import load_atlas
 from alertd.capprofiles import load_profiles
@@ -28,6 +26,7 @@ from alertd.cli.common import (
     pass_session,
     write_json,
 )
+from alertd.cli.running import give_way, run, send_along, settle_in
 from alertd.core.errors import ConfigError, Reason
 from alertd.example import example
 from alertd.oidc import ProviderError, Unreached
@@ -36,9 +35,8 @@ from alertd.rulebook import Rulebook
 from alertd.settings import Settings, inspect
 from alertd.templating import Templates
 from alertd.vault import SECRET_SIZE, load_or_create_secret
-from alertd.workers.processes import helped_by, stop_signal
+from alertd.workers.processes import helped_by
 
-NICE = 10  # of 19
 STOP_S = 5.0  # beyond draining, for closing up
 
 
@@ -52,7 +50,7 @@ def serve(session: Session, workers: int | None, *, no_public: bool) -> None:
     if workers is not None:
         dispatch = settings.dispatch.model_copy(update={"workers": workers})
         settings = settings.model_copy(update={"dispatch": dispatch})
-    _run(partial(_serve, public=not no_public), settings)
+    run(partial(_serve, public=not no_public), settings)
 
 
 @click.command()
@@ -60,14 +58,7 @@ def serve(session: Session, workers: int | None, *, no_public: bool) -> None:
 def public(session: Session) -> None:
     """Serve feeds, pages and callbacks alone, beside `serve --no-public`."""
     give_way()
-    _run(_publish, session.settings())
-
-
-def give_way() -> None:
-    """Let whoever sends on this machine go first: a rush of readers must not delay an alert."""
-    os.nice(NICE)
-    if sys.platform == "linux":  # and when it wakes, it takes the processor from nobody
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    run(_publish, session.settings())
 
 
 async def _publish(settings: Settings) -> None:
@@ -95,35 +86,6 @@ async def _serve(settings: Settings, *, public: bool) -> None:
     ):
         settle_in()
         await app.serve(stop, public=public)
-
-
-def send_along(settings: Settings) -> None:
-    """Be one more process that sends; runs in a process of its own."""
-    _run(_send_along, settings)
-
-
-async def _send_along(settings: Settings) -> None:
-    stop = stop_signal()
-    async with App.open(settings) as app:
-        settle_in()
-        await app.work(stop)
-
-
-def settle_in() -> None:
-    """Take what start-up made out of the garbage collector's rounds: it stays for good.
-
-    Half a million objects, gone through again for every few thousand deliveries, took a sixth
-    of a sender's CPU.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
-
-
-def _run(job: Callable[[Settings], Coroutine[None, None, None]], settings: Settings) -> None:
-    log.configure(settings.log)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(job(settings))
 
 
 @click.command()
@@ -248,11 +210,3 @@ def _cap_problems(settings: Settings) -> Iterator[str]:
         load_profiles(home("config") / "cap-profiles")
     except ConfigError as error:
         yield from str(error).splitlines()
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 - not there on Windows
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

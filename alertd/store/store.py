@@ -100,16 +100,18 @@ class Topics:
 @asynccontextmanager
 async def open_store(url: str) -> AsyncIterator[Store]:
     """Open `sqlite:///path` or `postgresql://...`; raises ConfigError for anything else."""
-    from alertd.store.postgresql import PostgresStore  # noqa: PLC0415 - each imports this module
-    from alertd.store.sqlite import SqliteStore  # noqa: PLC0415
+    store: Store
+    match url.partition("://")[0]:  # each imports this module, and one is enough to carry
+        case "sqlite":
+            from alertd.store.sqlite import SqliteStore  # noqa: PLC0415
 
-    kinds: dict[str, type[SqliteStore | PostgresStore]] = {
-        "sqlite": SqliteStore,
-        "postgresql": PostgresStore,
-    }
-    if (kind := kinds.get(url.partition("://")[0])) is None:
-        raise ConfigError("database.url: give sqlite:///PATH or postgresql://...")
-    store = await kind.open(url)
+            store = await SqliteStore.open(url)
+        case "postgresql":
+            from alertd.store.postgresql import PostgresStore  # noqa: PLC0415
+
+            store = await PostgresStore.open(url)
+        case _:
+            raise ConfigError("database.url: give sqlite:///PATH or postgresql://...")
     try:
         yield store
     finally:

@@ -15,22 +15,25 @@ import sys
 import time
 from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 import uvloop
 from sqlalchemy import Connection, select
 
 from alertd import log
-from alertd.app import App
 from alertd.channel import Message, Receipt
-from alertd.cli.server import give_way, settle_in
+from alertd.cli.running import give_way, settle_in
 from alertd.core.delivery import State
+from alertd.node import Node
 from alertd.store.schema import progress
 from alertd.tools import Actor
 from tests.benchmarks.bare import cpu_s, peak_mib
 from tests.benchmarks.stages import Stages
 from tests.benchmarks.town import APPROVALS, Place, Waiting, approve_one
+
+if TYPE_CHECKING:
+    from alertd.app import App
 
 
 @dataclass
@@ -67,17 +70,15 @@ async def main(role: str, place: Place, options: set[str]) -> dict[str, Any]:
     structlog.configure(processors=[watch, *structlog.get_config()["processors"]])
     stop = asyncio.Event()
     stages = Stages()
-    async with App.open(settings) as app:
+    kind = Node if role == "helper" else _app()
+    async with kind.open(settings) as app:
         if "instant" in options:
             app.tools.channels[place.channel].send = _at_once
         if "stages" in options:
             stages.instrument(app.tools, place.channel)
         settle_in()
         public = "no-public" not in options
-        work = app.serve(stop, public=public) if role == "first" else app.work(stop)
-        running = asyncio.create_task(work)
-        if role == "first":
-            await app.ready.wait()
+        running = await _begin(app, role, stop, public=public)
         print("ready", flush=True)
         opened = await _told("go")
         before = cpu_s()
@@ -102,11 +103,27 @@ async def main(role: str, place: Place, options: set[str]) -> dict[str, Any]:
     }
 
 
+def _app() -> type[App]:
+    from alertd.app import App  # noqa: PLC0415 - a helper goes without the doors
+
+    return App
+
+
+async def _begin(node: Node, role: str, stop: asyncio.Event, *, public: bool) -> asyncio.Task[None]:
+    """Set it to work; one with doors is waited for until they are open."""
+    if role == "helper":
+        return asyncio.create_task(node.work(stop))
+    app = cast("App", node)
+    running = asyncio.create_task(app.serve(stop, public=public))
+    await app.ready.wait()
+    return running
+
+
 async def serve(place: Place, published: int) -> None:
     """Serve the feeds until told to stop."""
     settings, stop = place.alertd(), asyncio.Event()
     log.configure(settings.log, Nowhere())
-    async with App.open(settings) as app:
+    async with _app().open(settings) as app:
         settle_in()
         running = asyncio.create_task(app.serve(stop))
         await app.ready.wait()
@@ -124,7 +141,7 @@ async def publish(place: Place) -> None:
     settings, stop = place.alertd(), asyncio.Event()
     log.configure(settings.log, Nowhere())
     give_way()
-    async with App.open(settings) as app:
+    async with _app().open(settings) as app:
         running = asyncio.create_task(app.publish(stop))
         await app.ready.wait()
         print("ready", flush=True)
@@ -141,7 +158,7 @@ def _published(conn: Connection) -> int:
     return len(set(conn.scalars(query)))
 
 
-async def _approve(app: App, place: Place) -> None:
+async def _approve(app: Node, place: Place) -> None:
     waiting = Waiting.read(place.folder)
     name, role = APPROVALS[-1]
     actor = Actor(waiting.official, f"Example {name}", frozenset({role}))

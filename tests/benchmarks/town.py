@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text
 
-from alertd.app import App
 from alertd.core.alert import ChildAlert
 from alertd.core.rendition import Kind
+from alertd.node import Node
 from alertd.pipeline import persons
 from alertd.pipeline.approve import approve, preview
 from alertd.pipeline.submit import submit
@@ -99,8 +99,8 @@ def channel_settings(channel: str, sinks: Sinks, *, tls: bool = False) -> dict[s
 
 async def prepare(place: Place, count: int, url: str) -> Waiting:
     """Fill a fresh ledger; `url` begins the address of every webhook."""
-    async with App.open(place.alertd()) as app:
-        tools = app.tools
+    async with Node.open(place.alertd()) as node:
+        tools = node.tools
         officials = await make_officials(tools)
         made = _addresses(place.channel, count, url)
         while chunk := list(islice(made, CHUNK)):
