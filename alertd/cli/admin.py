@@ -6,14 +6,11 @@ import click
 from sqlalchemy import Connection
 
 from alertd.cli.common import Session, err, pass_session, runs
-from alertd.core.errors import Refused
 from alertd.node import Node
 from alertd.pipeline import credentials, persons
-from alertd.pipeline.accountchanges import ADMINISTRATOR, administrators
-from alertd.pipeline.breakglass import break_glass
+from alertd.pipeline.accountchanges import ADMINISTRATOR
+from alertd.pipeline.breakglass import Act, around, break_glass
 from alertd.tools import CONSOLE
-
-FIRST = 2
 
 
 @click.command()
@@ -37,13 +34,8 @@ async def admin(session: Session, name: str, language: str, reason: str | None) 
 
 
 def _enter(conn: Connection, person: persons.NewPerson, reason: str | None, at: datetime) -> str:
-    there = len(administrators(conn))
-    if there >= FIRST and not reason:
-        raise Refused(
-            f"there are {there} administrators: let them enter {person.name} at the console,"
-            " or say why they cannot: --break-glass REASON"
-        )
+    reason = around(conn, reason)
     number = persons.add(conn, CONSOLE, person, (), at)
-    if there >= FIRST and reason:
-        break_glass(conn, number, reason, at)
+    if reason:
+        break_glass(conn, Act.ENTERED, number, reason, at)
     return credentials.invite(conn, number, at)

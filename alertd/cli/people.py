@@ -17,6 +17,7 @@ from alertd.cli.common import Failure, Session, err, json_option, pass_session, 
 from alertd.core.errors import InvalidAlert, Problem, Refused
 from alertd.node import Node
 from alertd.pipeline import persons
+from alertd.pipeline.breakglass import Act, around, break_glass
 from alertd.pipeline.persons import Minted, NewPerson
 from alertd.pipeline.recipients import Imported, import_rows
 from alertd.store import schema
@@ -36,17 +37,26 @@ SHOWN_REFUSALS = 50
 @click.option("--language", default="en", show_default=True, help="That requests are written in.")
 @click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True)
 @click.option("--label", default="console", show_default=True, help="What the token is for.")
+@click.option(
+    "--break-glass",
+    "reason",
+    help="Why, when there are two administrators already: goes on record and alarms operators.",
+)
 @json_option
 @pass_session
 @runs
 async def token(session: Session, name: str, **given: Any) -> None:
     """Print a new token for the person NAME, once; who is new is entered with the given roles."""
     async with Node.open(session.settings()) as node:
+        reason = await node.tools.store.read(around, given["reason"])
         person_id = await node.tools.store.read(_person, name)
         if person_id is None:
             person_id = await _enter(node.tools, name, given)
         elif given["roles"] or given["sms"] or given["email"]:
             raise Refused("this person is entered already: leave --role, --sms and --email out")
+        if reason:
+            now = node.tools.clock()
+            await node.tools.store.write(break_glass, Act.GIVEN, person_id, reason, now)
         minted = await persons.mint(
             node.tools,
             CONSOLE,

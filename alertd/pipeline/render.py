@@ -47,6 +47,7 @@ ALARMS = (
     "clock_off",
     "went_back",
     "glass_broken",
+    "glass_token",
     "rules_open",
 )
 """What operators are told when something is wrong; the case is then what it is about."""

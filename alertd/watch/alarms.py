@@ -15,7 +15,7 @@ from alertd.channel import Channel, Timed
 from alertd.core.delivery import State
 from alertd.core.rendition import Kind
 from alertd.exchange import CLOCK_GAP_S
-from alertd.pipeline.breakglass import broken_at
+from alertd.pipeline.breakglass import Act, broken_at
 from alertd.pipeline.hold import went_back_at
 from alertd.pipeline.lanes import CLOSED, PAUSED
 from alertd.pipeline.record import Entry, record
@@ -51,6 +51,7 @@ class AlarmKind(StrEnum):
     WENT_BACK = "went_back"  # a standby took over that lacked the latest entries
     RULES_OPEN = "rules_open"  # a proposal of rules that nobody decides
     GLASS_BROKEN = "glass_broken"  # an administrator was entered without a second one's word
+    GLASS_GIVEN = "glass_token"  # a token was given without the two administrators' word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +103,15 @@ def conditions(
         found.append(Alarm(kind=AlarmKind.HELD, subject="ledger", raised_at=now))
     if went_back_at(conn, now) is not None:
         found.append(Alarm(kind=AlarmKind.WENT_BACK, subject="ledger", raised_at=now))
-    if broken_at(conn, now) is not None:
-        found.append(Alarm(kind=AlarmKind.GLASS_BROKEN, subject="administrators", raised_at=now))
-    return found
+    return found + _went_around(conn, now)
+
+
+def _went_around(conn: Connection, now: datetime) -> list[Alarm]:
+    return [
+        Alarm(kind=AlarmKind(act), subject="administrators", raised_at=now)
+        for act in Act
+        if broken_at(conn, act, now) is not None
+    ]
 
 
 def _of_channels(conn: Connection, board: Board, limits: Watch) -> Iterable[Alarm]:

@@ -35,6 +35,28 @@ def test_a_new_person_needs_roles_that_exist(shell: Shell) -> None:
     assert "police" in unknown.output
 
 
+def test_beside_two_administrators_a_token_breaks_glass(tmp_path: Path) -> None:
+    config = tmp_path / "alertd.toml"
+    config.write_text(f'data_dir = "{tmp_path}/var"\n')
+    own = Shell(config)
+    third = ("token", "Example Third", "--role", "administrator")
+    assert own("admin", "Example First").exit_code == 0
+    assert own("token", "Example Second", "--role", "administrator").exit_code == 0
+    record = own("audit", "export").stdout
+    for wanted in (third, ("token", "Example Second")):
+        refused = own(*wanted)
+        assert refused.exit_code == 1
+        assert "--break-glass REASON" in refused.output
+    assert own("audit", "export").stdout == record
+    assert "glass.token" not in record
+    given = own(*third, "--break-glass", "Fictional.")
+    assert given.exit_code == 0, given.output
+    assert given.stdout.startswith("alertd_")
+    broken = own("audit", "export").stdout.removeprefix(record)
+    assert "glass.token" in broken
+    assert "Fictional." in broken
+
+
 def test_an_import_can_be_repeated(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "recipients.csv"
     file.write_text(HEADER + row(label="Again"))

@@ -15,7 +15,7 @@ from alertd.cli import main
 from alertd.core.errors import Conflict, NotAllowed
 from alertd.pipeline import accountchanges as changes
 from alertd.pipeline import credentials, persons, sessions
-from alertd.pipeline.breakglass import break_glass, broken_at
+from alertd.pipeline.breakglass import Act, break_glass, broken_at
 from alertd.pipeline.rule_sets import register_all
 from alertd.store.schema import audit, person_roles
 from alertd.store.schema.accounts import credentials as accounts
@@ -213,15 +213,16 @@ def test_the_command_line_makes_two_administrators_and_then_breaks_glass(
     assert admin("Example third", "--break-glass", "both keys were lost") == 0
 
 
+@pytest.mark.parametrize("act", Act)
 async def test_broken_glass_is_on_record_and_alarms_for_a_day(
-    tools: Tools, clock: FakeClock
+    tools: Tools, clock: FakeClock, act: Act
 ) -> None:
-    await tools.store.write(break_glass, 7, "both keys were lost", clock())
+    await tools.store.write(break_glass, act, 7, "both keys were lost", clock())
     bodies = await tools.store.read(lambda conn: conn.scalars(select(audit.c.body)).all())
     assert any("both keys were lost" in body for body in bodies)
-    assert await tools.store.read(broken_at, clock()) == clock()
+    assert await tools.store.read(broken_at, act, clock()) == clock()
     clock.tick(days=1)
-    assert await tools.store.read(broken_at, clock()) is None
+    assert await tools.store.read(broken_at, act, clock()) is None
 
 
 async def test_a_person_is_reached_at_what_two_administrators_agreed_on(

@@ -16,7 +16,7 @@ from alertd.core.errors import Conflict, NotAllowed
 from alertd.core.rendition import Kind
 from alertd.demo.twilio import ACCOUNT_SID
 from alertd.pipeline import lanes, persons
-from alertd.pipeline.breakglass import break_glass
+from alertd.pipeline.breakglass import Act, break_glass
 from alertd.pipeline.hold import hold_old_copy
 from alertd.pipeline.proposals import decided, propose
 from alertd.pipeline.record import Entry, record
@@ -141,18 +141,21 @@ async def test_what_goes_around_two_administrators_reaches_operators_once(
     now = datetime.now(UTC)
     await town.tools.store.write(propose, [("example", 2)], now - timedelta(days=2))
     await town.tools.store.write(propose, [("example", 2), ("fresh", 1)], now)
-    await town.tools.store.write(break_glass, operator.person_id, "both keys were lost", now)
+    for act in Act:
+        await town.tools.store.write(break_glass, act, operator.person_id, "keys were lost", now)
     watcher = Late(town).watcher
     for _ in range(2):
         await watcher.look()
     assert sorted(await town.tools.store.read(kinds)) == [
         ("glass_broken", True),
+        ("glass_token", True),
         ("rules_open", True),
     ]
     told = [sms.body for sms in town.peers.twilio.messages if sms.to == PHONE]
     assert sum("example 2" in body for body in told) == 1
-    assert sum("command line" in body for body in told) == 1
-    assert len(told) == 2
+    assert sum("administrator was entered from the command line" in body for body in told) == 1
+    assert sum("token was given from the command line" in body for body in told) == 1
+    assert len(told) == 3
     await town.tools.store.write(decided, "example", 2)
     await watcher.look()
     assert ("rules_open", False) in await town.tools.store.read(kinds)

@@ -88,6 +88,7 @@ ALARMS: Mapping[str, str] = {
     "went_back": N_("The database lost its latest entries: a standby took over that lacked them"),
     "rules_open": N_("Changed rules wait for two administrators"),
     "glass_broken": N_("An administrator was entered without a second one's word"),
+    "glass_token": N_("A token was given without the two administrators' word"),
 }
 STAGES: Mapping[str, str] = {
     "submission": N_("Report to submission"),
@@ -170,6 +171,7 @@ ACTS: Mapping[str, str] = {
     "change.declined": N_("Change declined"),
     "policy.changed": N_("Policy changed"),
     "glass.broken": N_("Administrator entered without a second one"),
+    "glass.token": N_("Token given without the two administrators"),
     "rules.adopted": N_("Rules taken over at the first start"),
 }
 
