@@ -59,6 +59,7 @@ HINTS: Mapping[str, str] = {
     "children.height_cm": "Roughly is enough: 132.",
     "children.build": "Slim, average, strong.",
     "children.hair": "Colour and length.",
+    "children.eyes": "Their colour: brown, green.",
     "children.clothing": "What the child wore when last seen, from the top down, with a bag.",
     "children.distinguishing_marks": "Glasses, a scar, braces. Leave empty where there are none.",
     "last_seen.at": "Local time.",
@@ -67,6 +68,8 @@ HINTS: Mapping[str, str] = {
     "reported_at": "When the first call or report came in.",
     "circumstances": "Two or three sentences, for the public. Nothing that could endanger the "
     "child.",
+    "vehicle.make": "What is known of it is enough: a small van.",
+    "vehicle.colour": "As anybody would call it: dark blue.",
     "vehicle.plate": "As it is written on the plate.",
     "vehicle.country": "Two letters: GR.",
     "area.regions": "Everybody who has chosen one of these regions, a part of it, or the whole "
@@ -158,6 +161,8 @@ REASONS: Mapping[str, str] = {
     "opted_out": "The recipient wants no more messages",
     "rejected": "The provider refused the message",
     "credentials": "Our access to the provider was refused",
+    "webhook.credentials": "The partner refuses our access",
+    "websub.credentials": "The subscriber refuses our access",
     "quota": "Our quota at the provider is used up",
     "expired": "It came too late to be of use",
     "lease_expired": "It is not known whether it was sent",
@@ -173,8 +178,19 @@ ACTIONS: Mapping[str, str] = {
     "expired": "Nothing: it would only confuse.",
     "superseded": "Nothing: the newer message goes out.",
     "credentials": "Call an operator: nothing on this channel goes out.",
+    "webhook.credentials": "Call an operator: those counted here are not told; nobody else is held up.",
+    "websub.credentials": "Call an operator: those counted here are not told; nobody else is held up.",
     "quota": "Call an operator: nothing on this channel goes out.",
     "defect": "Call an operator.",
 }
 OTHERWISE = "Call an operator: it can be tried again."
 """What to do about a failure whose reason has no line of its own above."""
+
+
+def reason(channel: str, name: str) -> str:
+    """Say why something failed; an endpoint's refusal is its own, a provider's its channel's."""
+    return REASONS.get(f"{channel}.{name}", REASONS.get(name, name))
+
+
+def action(channel: str, name: str) -> str:
+    return ACTIONS.get(f"{channel}.{name}", ACTIONS.get(name, OTHERWISE))

@@ -63,7 +63,7 @@ def _label(visit: Visit, sheet: Sheet, field: Field) -> str:
 
 
 def _value(visit: Visit, sheet: Sheet, field: Field) -> str:
-    if field.shape is Shape.MOMENT:
+    if field.shape in {Shape.MOMENT, Shape.DATE}:
         return _moment(visit, *(sheet.value(name) for name in field.inputs))
     if field.name == "area.regions":
         codes = sheet.values(field.name)
@@ -83,7 +83,7 @@ def _value(visit: Visit, sheet: Sheet, field: Field) -> str:
     return value
 
 
-def _moment(visit: Visit, day: str, time: str) -> str:
+def _moment(visit: Visit, day: str, time: str = "") -> str:
     """Say day and time as the reader's language does; what is neither, as it was typed."""
     try:
         said = format_date(date.fromisoformat(day), "d MMMM y", locale=visit.words.locale)

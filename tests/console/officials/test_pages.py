@@ -165,6 +165,21 @@ async def test_what_is_wrong_stands_beside_its_field(officials: Mapping[str, Bro
     assert 'value="&lt;b&gt;"' in text
 
 
+async def test_what_was_said_is_read_back_with_dates_in_words(
+    officials: Mapping[str, Browser],
+) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    await post_step(browser, f"{path}/who", [("children.0.birth_date", "2015-01-02")])
+    seen = [("last_seen.at.date", "2026-11-24"), ("last_seen.at.time", "10:00")]
+    await post_step(browser, f"{path}/seen", seen)
+    shown = await browser.read(f"{path}/check")
+    assert "2 January 2015" in shown
+    assert "24 November 2026, 10:00" in shown
+    assert "2015-01-02" not in shown
+    assert "2026-11-24" not in shown
+
+
 async def test_a_gap_does_not_hold_up_the_call(officials: Mapping[str, Browser]) -> None:
     browser = officials["submitter"]
     path = await begin(browser)

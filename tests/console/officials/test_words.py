@@ -46,3 +46,11 @@ def greek() -> frozenset[str]:
 @pytest.mark.parametrize("text", sorted(set(_said())))
 def test_greek_says_what_english_says(greek: frozenset[str], text: str) -> None:
     assert text in greek
+
+
+def test_a_partners_refusal_is_its_own_and_a_providers_its_channels() -> None:
+    assert "nothing on this channel" in labels.action("sms", "credentials")
+    for channel in ("webhook", "websub"):
+        assert "counted here" in labels.action(channel, "credentials")
+        assert labels.reason(channel, "credentials") != labels.reason("sms", "credentials")
+        assert labels.reason(channel, "gone") == labels.reason("sms", "gone")
