@@ -107,7 +107,7 @@ async def wrong_plans(scene: Scene) -> dict[str, list[str]]:
 
 
 async def _reach(scene: Scene, database: str) -> Fact:
-    """Count the audience anew: what is paid once in five minutes by whoever looks first."""
+    """Count the audience anew: what is paid once an hour, ahead of whoever looks first."""
     now = scene.tools.clock()
     regions = scene.tools.atlas.reaches(["GR-I"])
     channels = frozenset({"sms", "email"})

@@ -1,5 +1,6 @@
 """What is forecast is what is seen afterwards."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -7,8 +8,9 @@ from decimal import Decimal
 from sqlalchemy import Connection, update
 
 from alertd.core import gsm
-from alertd.pipeline.audience import FRESH
+from alertd.pipeline.audience import FRESH, Intent, count_ahead
 from alertd.pipeline.forecast import forecast
+from alertd.pipeline.versions import latest
 from alertd.store.schema import recipients
 from tests.dispatch.conftest import Town
 
@@ -81,6 +83,22 @@ async def test_a_count_is_used_again_for_minutes_but_for_a_new_recipient(town: T
     await town.populate(1)
     entered = await forecast(much_later, alert_id)
     assert sum(each.addresses for each in entered.channels) == 8
+
+
+async def test_a_count_begun_ahead_serves_all_who_ask_for_the_same_regions(town: Town) -> None:
+    await town.populate(2)
+    alert_id = await town.submit()
+    version = await town.tools.store.read(latest, alert_id)
+    chosen = Intent(
+        alert_id="",
+        regions=frozenset(version.regions),
+        exercise=version.exercise,
+        channels=frozenset(),
+    )
+    ahead = await (await count_ahead(town.tools, chosen))
+    told = await asyncio.gather(*(forecast(town.tools, alert_id) for _ in range(2)))
+    assert {each.counted_at for each in told} == {ahead.counted_at}
+    assert [each.addresses for each in told[0].channels] == [2, 2, 2]
 
 
 def _leave(conn: Connection, recipient_id: int) -> None:

@@ -8,7 +8,7 @@ from alertd.console.officials.fields import Step
 from alertd.console.officials.framing import frame_answer
 from alertd.console.officials.pictures import with_pictures
 from alertd.console.officials.previews import Body, Moment, framed, is_shown, previews
-from alertd.console.officials.sheet import Sheet, open_sheet
+from alertd.console.officials.sheet import Sheet, intent_of, open_sheet
 from alertd.console.officials.showing import area, show, summaries
 from alertd.console.officials.submission import wording_of
 from alertd.console.pages import Answer, Page, Visit, get, post
@@ -18,7 +18,6 @@ from alertd.core.errors import Conflict, InvalidAlert, NotFound
 from alertd.core.rendition import Kind, Rendition
 from alertd.core.ruleset import RuleSet
 from alertd.pipeline import contents, edit, formdrafts, photos, submit, update
-from alertd.pipeline.audience import Intent
 from alertd.pipeline.forecast import foresee
 from alertd.pipeline.formdrafts import Purpose
 from alertd.pipeline.render import Subject
@@ -147,12 +146,7 @@ async def look(tools: Tools, sheet: Sheet) -> Outlook:
             [body for body in bodies if body.channel == "sms"], moment_of(tools, sheet)
         )
     }
-    intent = Intent(
-        alert_id=sheet.draft.alert_id or "",
-        regions=tools.atlas.reaches(subject.alert.area.regions),
-        exercise=sheet.exercise,
-        channels=frozenset(body.channel for body in bodies),
-    )
+    intent = intent_of(tools, sheet, (body.channel for body in bodies))
     return Outlook(
         bodies=bodies,
         before=await _rendered(tools, before) if before else (),

@@ -1,6 +1,6 @@
 """A form on the desk: what was saved of it, what it makes, and what is wrong with it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from alertd.core.approval import needed_roles
 from alertd.core.rendition import Kind
 from alertd.core.ruleset import ApprovalRole, Criterion, RuleSet, Words
 from alertd.pipeline import formdrafts
+from alertd.pipeline.audience import Intent
 from alertd.pipeline.facts import allowed
 from alertd.pipeline.formdrafts import FormDraft, Purpose
 from alertd.pipeline.versions import latest
@@ -159,3 +160,13 @@ def merged(old: Form, step: Step, posted: Mapping[str, list[str]]) -> dict[str, 
         if asked.step_of(name) == step
     }
     return kept | said
+
+
+def intent_of(tools: Tools, sheet: Sheet, channels: Iterable[str] = ()) -> Intent:
+    """Give whom the form is for, as far as it says so yet."""
+    return Intent(
+        alert_id=sheet.draft.alert_id or "",
+        regions=tools.atlas.reaches(sheet.reading.alert.area.regions),
+        exercise=sheet.exercise,
+        channels=frozenset(channels),
+    )

@@ -12,13 +12,14 @@ from alertd.console.officials.filling import alike, filled, fresh
 from alertd.console.officials.labels import STATUSES
 from alertd.console.officials.pictures import crop_photo, take_uploads
 from alertd.console.officials.remedies import remedies
-from alertd.console.officials.sheet import Sheet, lay, merged, open_sheet, rules_of
+from alertd.console.officials.sheet import Sheet, intent_of, lay, merged, open_sheet, rules_of
 from alertd.console.officials.showing import show
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
 from alertd.core.errors import Conflict, InvalidAlert, NotFound, Problem, StaleVersion
 from alertd.pictures import MAX_BYTES
 from alertd.pipeline import formdrafts
+from alertd.pipeline.audience import count_ahead
 from alertd.pipeline.formdrafts import Beginning, FormDraft, Purpose
 from alertd.pipeline.jurisdiction import hold, sight
 from alertd.pipeline.versions import OPEN, Version, key_of, last_sent, latest, open_facts
@@ -153,6 +154,8 @@ async def take_step(visit: Visit) -> Answer:
     wrong = sheet.wrong(step) | remedies(unread, visit.language)
     if go != "next" or wrong:
         return await _page(visit, sheet, step, wrong, touched=found if go == "propose" else None)
+    if step is Step.AREA:  # a step before the count is looked at
+        await count_ahead(visit.tools, intent_of(visit.tools, sheet))
     return visit.redirect(f"/submit/{draft.id}/{_STEPS[_STEPS.index(step) + 1]}")
 
 

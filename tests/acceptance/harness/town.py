@@ -148,7 +148,7 @@ class Town:
         """Count the deliveries to recipients by state."""
         return await self.tools.store.read(_counts)
 
-    async def settled(self, timeout_s: float = 60) -> None:
+    async def settled(self, timeout_s: float = 240) -> None:
         """Return once nothing waits; raises AssertionError that tells what still does."""
         try:
             async with asyncio.timeout(timeout_s):
