@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from alertd.atlas import load_atlas
 from alertd.core.errors import NotFound
 from alertd.pipeline import recipients as recipients_
+from alertd.resources import home
 from alertd.store.schema import (
     addresses,
     deliveries,
@@ -21,6 +23,7 @@ from alertd.tools import CONSOLE
 from .conftest import Ledger, attempt, checkpoint, files_with
 
 NUMBER = "+306900000001"
+ATLAS = load_atlas(home("config") / "regions")
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ async def ledger(ledger: Ledger) -> Ledger:
 
 
 async def erase(ledger: Ledger, recipient_id: int = 1) -> None:
-    tools: Any = SimpleNamespace(store=ledger.store, clock=lambda: ledger.now)
+    tools: Any = SimpleNamespace(store=ledger.store, clock=lambda: ledger.now, atlas=ATLAS)
     await recipients_.erase(tools, CONSOLE, recipient_id)
 
 
