@@ -178,8 +178,8 @@ ACTIONS: Mapping[str, str] = {
     "expired": "Nothing: it would only confuse.",
     "superseded": "Nothing: the newer message goes out.",
     "credentials": "Call an operator: nothing on this channel goes out.",
-    "webhook.credentials": "Call an operator: those counted here are not told; nobody else is held up.",
-    "websub.credentials": "Call an operator: those counted here are not told; nobody else is held up.",
+    "webhook.credentials": "Call an operator: those counted here miss it; nobody else is held up.",
+    "websub.credentials": "Call an operator: those counted here miss it; nobody else is held up.",
     "quota": "Call an operator: nothing on this channel goes out.",
     "defect": "Call an operator.",
 }
