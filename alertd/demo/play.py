@@ -84,7 +84,7 @@ async def run(wanted: Mapping[str, int], console: Console, *, once: bool) -> lis
         faults = await compare(stage, dispatch)
         _report(stage, dispatch, faults)
         if not once:
-            await _stay(process, console, folder / "alertd.log")
+            await _stay(process, console, folder)
         return faults
 
 
@@ -164,22 +164,25 @@ def _report(stage: Stage, dispatch: DispatchProgress, faults: list[str]) -> None
         "page of the alert": f"{stage.public}/a/{dispatch.identifier.split('.')[1]}",
         "CAP document": f"{stage.public}/cap/{dispatch.identifier}.xml",
         "API docs": f"{stage.api}/api/v1/docs",
+        "console": f"{stage.api}/",
         **stage.world.pages(),
     }
     for name, page in pages.items():
         say(f"{name:<22} {page}")
 
 
-async def _stay(process: asyncio.subprocess.Process, console: Console, log: Path) -> None:
+async def _stay(process: asyncio.subprocess.Process, console: Console, folder: Path) -> None:
     """Wait for Ctrl-C, or for the daemon to end on its own, which it should not."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    admin = f"alertd --config {folder / 'alertd.toml'} admin NAME"
+    console.print(f"For an account at the console: {admin}", soft_wrap=True, markup=False)
     console.print("Press Ctrl-C to stop.")
     waiting = {asyncio.create_task(stop.wait()), asyncio.create_task(process.wait())}
     _, rest = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in rest:
         task.cancel()
     if not stop.is_set():
-        raise DaemonDied("the daemon ended by itself:\n" + tail(log))
+        raise DaemonDied("the daemon ended by itself:\n" + tail(folder / "alertd.log"))

@@ -112,6 +112,7 @@ async def test_every_address_that_it_names_can_be_opened(demo: Run) -> None:
         "page of the alert",
         "CAP document",
         "API docs",
+        "console",
         "SMS that arrived",
         "mail that arrived",
         "webhooks that arrived",
