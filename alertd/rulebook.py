@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo
 
 from alertd import tomlfiles
 from alertd.core.errors import InvalidAlert, NotFound, Problem
@@ -50,7 +50,7 @@ class Rulebook:
         paths: dict[tuple[str, int], list[Path]] = defaultdict(list)
         for path, rules in files.items():
             paths[rules.programme, rules.version].append(path)
-            if rules.authority_timezone not in available_timezones():
+            if not _is_zone(rules.authority_timezone):
                 faults.append(f"{path}: authority_timezone: is no IANA zone such as Europe/Athens")
         for (programme, version), same in paths.items():
             if len(same) > 1:
@@ -127,6 +127,14 @@ class Rulebook:
             separators=(",", ":"),
         )
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, no name of a file, a folder
+        return False
+    return True
 
 
 def _replace(mine: set[T], said: Collection[T]) -> None:

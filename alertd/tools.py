@@ -25,7 +25,7 @@ def no_mirror(_alert_id: str) -> AbstractAsyncContextManager[None]:
     return nullcontext()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Tools:
     """Made once, where the application is put together."""
 

@@ -119,6 +119,13 @@ def test_same_version_twice_is_refused_naming_both_files(tmp_path: Path) -> None
     assert fault.startswith("a.toml, b.toml: version: amber-alert-hellas 1")
 
 
+@pytest.mark.parametrize("zone", ["Europe/Sparta", "Europe", "", "/etc/passwd", "Europe/../x"])
+def test_a_zone_that_nobody_knows_is_refused(tmp_path: Path, zone: str) -> None:
+    write(tmp_path, authority_timezone=zone)
+    (fault,) = faults(tmp_path)
+    assert fault.startswith("one.toml: authority_timezone: ")
+
+
 def test_every_fault_of_every_file_is_named_at_once(tmp_path: Path) -> None:
     write(tmp_path, "a.toml", version=0, country="Greece", colour="red")
     write(tmp_path, "b.toml", authority_timezone="Europe/Sparta")

@@ -12,7 +12,7 @@ Names = Mapping[str, str]
 """The name of one region per language tag."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # one would be megabytes long
 class Atlas:
     """Every known region; a country is the region above its subdivisions."""
 
