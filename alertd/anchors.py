@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from alertd.core.audit import Fault, Finding, Head, canonical, instant
 from alertd.core.errors import ConfigError
-from alertd.settings import Anchors
+from alertd.sections import Anchors
 
 _FORMAT = "alertd-anchor-1"
 _TIMEOUT_S = 10.0

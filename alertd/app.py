@@ -29,7 +29,8 @@ from alertd.pipeline.signatures import sign_due, watch_signer
 from alertd.publishing.mirror import Mirror
 from alertd.publishing.press import Press
 from alertd.publishing.purges import Purges
-from alertd.settings import Listener, Settings
+from alertd.sections import Listener
+from alertd.settings import Settings
 from alertd.store.schema import to_micros
 from alertd.tools import Tools
 from alertd.watch.watcher import Watcher

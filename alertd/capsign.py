@@ -27,7 +27,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from alertd.core.cap import NAMESPACE, BrokenDocument, open_tree
 from alertd.core.cap.read import SIGNATURE
 from alertd.core.errors import AlertdError, ConfigError, Refused
-from alertd.settings import Cap
+from alertd.sections import Cap
 
 _DS = "{http://www.w3.org/2000/09/xmldsig#}"
 _METHODS = frozenset(

@@ -14,7 +14,7 @@ import structlog
 from structlog.typing import Processor
 
 from alertd.core.errors import AlertdError
-from alertd.settings import Log
+from alertd.sections import Log
 
 REDACTED = "[redacted]"
 SECRET_KEYS = re.compile(

@@ -19,7 +19,7 @@ from yarl import URL
 from alertd.core.errors import AlertdError, Reason, SendError
 from alertd.courier import Courier
 from alertd.guard import Guard
-from alertd.settings import Oidc
+from alertd.sections import Oidc
 
 # Signed with a key that only the provider has; a shared secret would let us make them ourselves.
 ALGORITHMS = (

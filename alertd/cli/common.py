@@ -16,7 +16,8 @@ from rich.console import Console
 
 from alertd import log, plugins
 from alertd.core.errors import AlertdError, ConfigError, InvalidAlert
-from alertd.settings import Log, Settings, load
+from alertd.sections import Log
+from alertd.settings import Settings, load
 
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
 

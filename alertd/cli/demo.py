@@ -9,7 +9,7 @@ import click
 from alertd import log
 from alertd.cli.common import Failure, out
 from alertd.demo import play, ports
-from alertd.settings import Log
+from alertd.sections import Log
 
 F = TypeVar("F", bound=Callable[..., Any])
 

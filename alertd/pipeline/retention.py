@@ -11,7 +11,7 @@ from alertd.pipeline.deletions import find_due
 from alertd.pipeline.pseudonyms import hash_addresses
 from alertd.pipeline.purge import finish_purges, purge
 from alertd.pipeline.thin import thin
-from alertd.settings import Retention
+from alertd.sections import Retention
 from alertd.tools import ALERTD, Tools
 
 

@@ -19,7 +19,7 @@ from alertd.pipeline.breakglass import Act, broken_at
 from alertd.pipeline.hold import went_back_at
 from alertd.pipeline.lanes import CLOSED, PAUSED
 from alertd.pipeline.record import Entry, record
-from alertd.settings import Watch
+from alertd.sections import Watch
 from alertd.store import ledger
 from alertd.store.schema import alarms, alerts, dispatches, progress, renditions
 from alertd.tools import ALERTD

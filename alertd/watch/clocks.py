@@ -14,7 +14,7 @@ from alertd.core.errors import NotFound
 from alertd.core.lifecycle import VersionState
 from alertd.core.rendition import Kind
 from alertd.pipeline.versions import Version, key_of, open_facts, read_all, select_versions
-from alertd.settings import Watch
+from alertd.sections import Watch
 from alertd.store.schema import approvals, dispatches, from_micros, progress, versions
 from alertd.tools import Tools
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from alertd.pipeline import lanes
 from alertd.pipeline.jurisdiction import Sight
-from alertd.settings import Watch
+from alertd.sections import Watch
 from alertd.tools import Tools
 from alertd.watch.alarms import Alarm, conditions, judged_here, of_machine, settle, standing
 from alertd.watch.board import DRAINING, Board, read_board

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from alertd.settings import is_loopback
+from alertd.sections import is_loopback
 from alertd.tools import Tools
 from alertd.watch.metrics import CONTENT_TYPE
 from alertd.watch.watcher import Watcher

@@ -32,7 +32,7 @@ from alertd.pipeline.hold import went_back_at
 from alertd.pipeline.lanes import is_held
 from alertd.pipeline.record import HEAD as HEAD_MARK
 from alertd.pipeline.record import read_head
-from alertd.settings import Anchors
+from alertd.sections import Anchors
 from alertd.store.schema import audit, marks
 from alertd.workers.anchor import Anchoring
 

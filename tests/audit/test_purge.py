@@ -14,7 +14,7 @@ from alertd.core.errors import Conflict, NotFound
 from alertd.core.retention import Ground, What
 from alertd.pipeline.purge import finish_purges, purge
 from alertd.pipeline.retention import purge_due, retain
-from alertd.settings import Retention
+from alertd.sections import Retention
 from alertd.store.schema import (
     alerts,
     deliveries,

@@ -20,7 +20,7 @@ from alertd.pipeline.breakglass import Act, break_glass
 from alertd.pipeline.hold import hold_old_copy
 from alertd.pipeline.proposals import decided, propose
 from alertd.pipeline.record import Entry, record
-from alertd.settings import Watch
+from alertd.sections import Watch
 from alertd.store.schema import addresses, alarms, audit, dispatches
 from alertd.tools import CONSOLE, Actor
 from alertd.watch import links, switch

@@ -11,7 +11,7 @@ from alertd.pipeline import formdrafts
 from alertd.pipeline.end import end
 from alertd.pipeline.formdrafts import MOST, UNTOUCHED, Beginning, Purpose
 from alertd.pipeline.retention import retain
-from alertd.settings import Retention
+from alertd.sections import Retention
 from alertd.store.schema import form_drafts
 from alertd.tools import Actor, Tools
 from tests.pipeline.conftest import Office

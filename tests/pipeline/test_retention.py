@@ -23,7 +23,7 @@ from alertd.pipeline.thin import thin
 from alertd.pipeline.update import update as update_alert
 from alertd.pipeline.verify import verify
 from alertd.pipeline.versions import key_of, open_facts
-from alertd.settings import Retention
+from alertd.sections import Retention
 from alertd.store.schema import (
     addresses,
     deliveries,

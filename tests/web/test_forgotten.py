@@ -21,7 +21,7 @@ from alertd.pipeline.deletions import read_deletions
 from alertd.pipeline.retention import retain
 from alertd.pipeline.versions import key_of, latest
 from alertd.publishing.press import FEEDS
-from alertd.settings import Retention
+from alertd.sections import Retention
 from alertd.store.schema import deliveries, dispatches, photo_sizes, renditions, versions
 from alertd.tools import Tools
 from alertd.vault import SealBroken
