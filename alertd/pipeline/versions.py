@@ -1,9 +1,11 @@
 """Alert versions as the stages read and move them."""
 
+import json
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, Text, cast, select, update
 
 from alertd.core.alert import ChildAlert
 from alertd.core.approval import Approval
@@ -65,7 +67,7 @@ _COLUMNS = [
 def select_versions() -> Select[tuple[object, ...]]:
     """Give the query that `read_all` reads; narrow it with `where`."""
     return (
-        select(*_COLUMNS, rule_sets.c.body)
+        select(*_COLUMNS, cast(rule_sets.c.body, Text).label("body"))
         .join(alerts, versions.c.alert_id == alerts.c.id)
         .join(
             rule_sets,
@@ -80,8 +82,14 @@ def read_all(conn: Connection, query: Select[tuple[object, ...]]) -> list[Versio
     for row in conn.execute(query).mappings():
         values = {column.name: row[column.name] for column in _COLUMNS}
         values |= {"kind": Kind(row["kind"]), "state": VersionState(row["state"])}
-        found.append(Version(**values, rules=RuleSet.model_validate(row["body"])))
+        found.append(Version(**values, rules=_read_rules(row["body"])))
     return found
+
+
+@lru_cache(maxsize=64)
+def _read_rules(body: str) -> RuleSet:
+    """Read a rule set as it was kept; every page of an alert asks for the same one."""
+    return RuleSet.model_validate(json.loads(body))
 
 
 def latest(conn: Connection, alert_id: str) -> Version:

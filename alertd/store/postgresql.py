@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, event, func, select, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from alertd.core.errors import DiskFull, StoreBusy
 from alertd.store.migrate import upgrade
@@ -23,6 +25,8 @@ CHANNEL = "alertd"
 POOL = 8
 CONNECT_S = 10
 KEEPALIVE_S = 10  # a dead LISTEN connection says nothing: ask it
+IDLE_S = 1.0  # a connection that lay idle for so long is asked before it is used: three journeys
+PREPARED = 300  # statements that a connection keeps ready: those of all pages and of the workers
 # A node that hangs in the middle of a transaction must not keep its locks from the others
 # for long. In the middle of a message it counts as busy, so idling is not all to be bounded.
 _SESSION = {
@@ -49,6 +53,7 @@ WHERE datname = current_database() AND usename = current_user AND application_na
   AND wait_event_type = 'Client' AND xact_start < clock_timestamp() - interval '4 seconds'
 """
 LOCKED = "55P03"
+_USED = "alertd.used"  # key of a pooled connection's info: when it was given back
 _UNREACHABLE = (
     OSError,
     TimeoutError,
@@ -71,15 +76,23 @@ class PostgresStore:
 
     @classmethod
     async def open(cls, url: str) -> Self:
+        def connect() -> Any:  # as SQLAlchemy has it done where a statement cache has its own size
+            driver: Any = engine.dialect.dbapi
+            return driver.connect(
+                async_creator_fn=partial(_connect, url), prepared_statement_cache_size=PREPARED
+            )
+
         engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=partial(_connect, url),
+            creator=connect,
             pool_size=POOL,
             max_overflow=POOL,
             pool_timeout=10,
-            pool_pre_ping=True,
+            pool_use_lifo=True,  # what was used last has its statements ready
             hide_parameters=True,  # a row may hold an address
         )
+        event.listen(engine.sync_engine, "checkin", _stamp)
+        event.listen(engine.sync_engine, "checkout", _require_alive)
         return cls(engine, url)
 
     async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -179,6 +192,21 @@ async def _connect(url: str) -> asyncpg.Connection:
         )
     except _UNREACHABLE as error:
         raise StoreBusy(f"the database is out of reach ({type(error).__name__})") from error
+
+
+def _stamp(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _require_alive(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Have the pool connect anew where what was idle is gone."""
+    idle = time.monotonic() - record.info.get(_USED, time.monotonic())
+    if idle < IDLE_S and not connection.driver_connection.is_closed():
+        return
+    try:
+        connection.ping()
+    except Exception as error:
+        raise InvalidatePoolError from error
 
 
 class StandbyAnswers(StoreBusy):

@@ -2,6 +2,7 @@
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from alertd.core.regions import Atlas
 
@@ -16,11 +17,12 @@ class Region:
     children: tuple["Region", ...]
 
 
+@lru_cache(maxsize=64)
 def tree(atlas: Atlas, country: str, language: str) -> Region:
     """Give a country with all its regions, each level in the order of its names."""
     below: dict[str, list[str]] = {}
-    for code, parent in atlas.parents.items():
-        if parent is not None and code.startswith(f"{country}-"):
+    for code in atlas.family(country):
+        if (parent := atlas.parents[code]) is not None:
             below.setdefault(parent, []).append(code)
     return _region(atlas, country, language, below)
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from itertools import pairwise
 from math import cos, radians
 
 from alertd.core.alert import Area
 from alertd.core.geo import EARTH_KM, Point
-from alertd.core.outlines import Outline, touched
+from alertd.core.outlines import touched
 from alertd.core.regions import Atlas
 
 UNIT = 500  # in a degree of latitude: a path of whole numbers is then as fine as the outlines
@@ -69,7 +69,7 @@ def draw(atlas: Atlas, country: str, area: Area, language: str) -> Map | None:
     outlines = atlas.outlines.get(country)
     if not outlines:
         return None
-    chart = _chart(outlines)
+    chart = _chart(atlas, country)
     return Map(
         chart=chart,
         lands=[
@@ -97,8 +97,9 @@ def proposed(atlas: Atlas, country: str, area: Area) -> list[str]:
     return sorted(found)
 
 
-@cache
-def _chart(outlines: tuple[Outline, ...]) -> Chart:
+@lru_cache(maxsize=16)
+def _chart(atlas: Atlas, country: str) -> Chart:
+    outlines = atlas.outlines[country]
     points = [point for outline in outlines for ring in outline.rings for point in ring]
     north, south = max(lat for lat, _ in points), min(lat for lat, _ in points)
     east_unit = UNIT * cos(radians((north + south) / 2))

@@ -169,9 +169,9 @@ def _offered(visit: Visit) -> list[dict[str, Any]]:
     countries = {rules.country for rules in visit.tools.rulebook.known().values()}
     below: dict[str | None, list[str]] = defaultdict(list)
     within = visit.actor.jurisdiction.within(atlas)
-    for code, above in atlas.parents.items():
-        if code.partition("-")[0] in countries and (within is None or code in within):
-            below[above].append(code)
+    for code in (code for country in sorted(countries) for code in atlas.family(country)):
+        if within is None or code in within:
+            below[atlas.parents[code]].append(code)
 
     def under(above: str | None) -> list[dict[str, Any]]:
         found = [
