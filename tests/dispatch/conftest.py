@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, insert, select
 
+from alertd import node
 from alertd.app import App
 from alertd.core.alert import ChildAlert
 from alertd.demo.smtp import SmtpSink
@@ -34,6 +36,15 @@ from alertd.tools import CONSOLE, Actor, Tools
 from tests.factories import alert_facts
 
 ROLES = ("police", "prosecutor", "ngo")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_once() -> Iterator[None]:
+    """Let every alertd of these tests share what is the same in all, and changed by none."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("load_atlas", "Templates"):
+            patch.setattr(node, name, cache(getattr(node, name)))
+        yield
 
 
 @dataclass
