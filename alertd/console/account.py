@@ -2,12 +2,13 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import partial
 from io import BytesIO
 
 import segno
 from markupsafe import Markup
 
-from alertd.console.naming import programme_names, region_names, role_names
+from alertd.console.naming import device_name, programme_names, region_names, role_names
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
 from alertd.console.signin import agent_of, wait, weak
@@ -34,6 +35,7 @@ async def _account(call: Visit, error: str = "") -> Answer:
         keys=await store.read(passkeys.of_person, me),
         listed=await store.read(sessions.of_person, me, call.tools.clock()),
         rights=_rights(call),
+        device=partial(device_name, call.words),
     )
 
 

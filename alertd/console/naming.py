@@ -6,7 +6,7 @@ from typing import Any
 from alertd.console.pages import Visit
 from alertd.console.permissions import ADMINISTRATOR
 from alertd.console.reaching import written
-from alertd.console.rendering import N_
+from alertd.console.rendering import N_, Words
 from alertd.core.ruleset import say
 from alertd.pipeline.wording import autonym
 from alertd.web.auth import OPERATOR, READER, SUBMITTER
@@ -72,6 +72,36 @@ def region_names(call: Visit, codes: Iterable[str]) -> str:
     atlas = call.tools.atlas
     named = sorted(f"{atlas.name(code, call.language)} ({code})" for code in codes)
     return ", ".join(named) or call.say("everywhere")
+
+
+_BROWSERS: Mapping[str, str] = {  # the first found: most of them also name those they descend from
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+}
+_SYSTEMS: Mapping[str, str] = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "CrOS": "ChromeOS",
+    "Macintosh": "Mac",
+    "Linux": "Linux",
+}
+
+
+def device_name(words: Words, agent: str) -> str:
+    """Name a session's browser as its owner would; one that nobody knows, as it calls itself."""
+    browser = next((name for mark, name in _BROWSERS.items() if mark in agent), "")
+    system = next((name for mark, name in _SYSTEMS.items() if mark in agent), "")
+    if not (browser and system):
+        return agent or words.say("A browser that does not say what it is")
+    return words.say("%(browser)s on %(system)s", browser=browser, system=system)
 
 
 def change_rows(

@@ -1,11 +1,12 @@
 """Accounts, as administrators see them; every change awaits a second one of them."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from alertd.console.naming import change_rows, programme_name, role_name, role_names
+from alertd.console.naming import change_rows, device_name, programme_name, role_name, role_names
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import ROLES, May
 from alertd.console.reaching import offered, reach_of, read_reach
@@ -72,6 +73,7 @@ async def _one(call: Visit, problems: Problems) -> Answer:
         has=await call.tools.store.read(credentials.factors, number),
         listed=await call.tools.store.read(sessions.of_person, number, now),
         now=now,
+        device=partial(device_name, call.words),
         provider=call.console.extras.get("provider"),
         **_choices(call),
     )

@@ -16,7 +16,7 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, get_timezone_name
+from babel.dates import format_date, format_datetime, get_timezone_location
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -54,6 +54,10 @@ class Words:
         said = self.catalogue.gettext(message)
         return said % values if values else said
 
+    def ngettext(self, one: str, many: str, number: int, **values: object) -> str:
+        """Say a message that depends on how many there are; `n` is that number as it is written."""
+        return self.catalogue.ngettext(one, many, number) % {"n": self.number(number), **values}
+
     def clock(self, at: datetime, *, seconds: bool = False) -> str:
         """Give `02:14`, or `02:14:31`."""
         pattern = "HH:mm:ss" if seconds else "HH:mm"
@@ -69,7 +73,8 @@ class Words:
 
     @cached_property
     def zone_name(self) -> str:
-        return get_timezone_name(self.zone, width="short", locale=self.locale, zone_variant=None)
+        """Name the zone's city: true in summer too, and nobody has to know what EET is."""
+        return get_timezone_location(self.zone, locale=self.locale, return_city=True)
 
     def number(self, value: float) -> str:
         return format_decimal(value, locale=self.locale)

@@ -1,5 +1,7 @@
 """Signing in: name and password, then the second factor; and that factor anew before an act."""
 
+from dataclasses import replace
+
 from alertd.console.guard import local_path
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
@@ -129,21 +131,39 @@ async def give_again(call: Visit) -> Answer:
 
 
 async def show_invitation(call: Visit) -> Answer:
-    return await _invitation(call)
+    return await _invitation(await _addressed(call))
+
+
+async def _addressed(call: Visit) -> Visit:
+    """Speak as whoever is invited reads, unless another language was chosen in this browser."""
+    if "language" in call.request.cookies:
+        return call
+    try:
+        invited = await call.tools.store.read(
+            credentials.invited, call.path("code"), call.tools.clock()
+        )
+    except NotFound:
+        return call
+    return replace(call, words=call.console.rendering.words(invited.language))
 
 
 async def _invitation(call: Visit, error: str = "") -> Answer:
     secret = call.path("code")
     try:
-        _, name = await call.tools.store.read(credentials.invited, secret, call.tools.clock())
+        invited = await call.tools.store.read(credentials.invited, secret, call.tools.clock())
     except NotFound:
         return await call.render("invitation.html.j2", status=404, name="", error="", secret="")
     return await call.render(
-        "invitation.html.j2", status=422 if error else 200, name=name, error=error, secret=secret
+        "invitation.html.j2",
+        status=422 if error else 200,
+        name=invited.name,
+        error=error,
+        secret=secret,
     )
 
 
 async def accept_invitation(call: Visit) -> Answer:
+    call = await _addressed(call)
     password = call.form.raw("password")
     if password != call.form.raw("password_again"):
         return await _invitation(call, call.say("The two passwords differ."))

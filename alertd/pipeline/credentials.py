@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import NamedTuple
 
 import pyotp
 from argon2 import PasswordHasher
@@ -137,10 +138,18 @@ def reset(conn: Connection, person_id: int) -> None:
         conn.execute(delete(table).where(table.c.person_id == person_id))
 
 
-def invited(conn: Connection, secret: str, now: datetime) -> tuple[int, str]:
-    """Give number and name of whom a link invites; raises NotFound when it is used or old."""
+class Invited(NamedTuple):
+    """Whom a link invites."""
+
+    person_id: int
+    name: str
+    language: str
+
+
+def invited(conn: Connection, secret: str, now: datetime) -> Invited:
+    """Give whom a link invites; raises NotFound when it is used or old."""
     row = conn.execute(
-        select(persons.c.id, persons.c.name)
+        select(persons.c.id, persons.c.name, persons.c.language)
         .join(invitations, invitations.c.person_id == persons.c.id)
         .where(
             invitations.c.digest == digest(secret),
@@ -151,7 +160,7 @@ def invited(conn: Connection, secret: str, now: datetime) -> tuple[int, str]:
     ).one_or_none()
     if row is None:
         raise NotFound("this link is used, expired or unknown: ask an administrator for a new one")
-    return row.id, row.name
+    return Invited(*row)
 
 
 async def accept(tools: Tools, secret: str, password: str, *, agent: str) -> Opened:
@@ -162,7 +171,7 @@ async def accept(tools: Tools, secret: str, password: str, *, agent: str) -> Ope
 
 
 def _accept(conn: Connection, secret: str, hashed: str, agent: str, at: datetime) -> Opened:
-    person_id, _ = invited(conn, secret, at)
+    person_id = invited(conn, secret, at).person_id
     used = update(invitations).where(invitations.c.digest == digest(secret))
     conn.execute(used.values(used_at=at))
     _set_password(conn, person_id, hashed, at)

@@ -171,8 +171,8 @@ async def tell(tools: Tools, session_id: int, notice: str) -> None:
 
 def _tell(conn: Connection, session_id: int, notice: str) -> None:
     query = select(sessions.c.notices).where(sessions.c.id == session_id).with_for_update()
-    standing = conn.scalars(query).one()
-    _keep(conn, session_id, {"notices": [*standing, notice][-5:]})
+    others = [each for each in conn.scalars(query).one() if each != notice]
+    _keep(conn, session_id, {"notices": [*others, notice][-5:]})
 
 
 async def use_fresh_factor(tools: Tools, session: Session) -> bool:

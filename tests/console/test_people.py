@@ -77,7 +77,9 @@ async def test_who_asks_cannot_agree_but_may_take_it_back(signed_in: SignIn, too
 
 async def test_agreeing_asks_for_the_second_factor(signed_in: SignIn, tools: Tools) -> None:
     first, second = await two(signed_in, tools)
-    await first.post("/people/new", {"name": "Example Newcomer", "roles": "reader"})
+    for name in ("Example Newcomer", "Example Other"):
+        await first.post("/people/new", {"name": name, "roles": "reader"})
+    assert (await first.read("/people/changes")).count('class="toast"') == 1, "the same notice once"
     answer = await second.post("/people/changes/1", {"decision": "agree"})
     assert answer.headers["Location"] == "/again?to=/people/changes"
 

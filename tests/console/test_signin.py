@@ -69,9 +69,14 @@ async def test_an_invited_person_chooses_a_password_and_a_second_factor_and_is_i
     assert NAME in await browser.read("/account")
 
 
-async def test_an_invitation_is_used_once(tools: Tools, console: Console) -> None:
+async def test_an_invitation_speaks_to_whom_it_invites_and_is_used_once(
+    tools: Tools, console: Console
+) -> None:
     _, invitation = await invite(tools)
     browser = Browser(console)
+    greek = {"Accept-Language": "el"}
+    page = await (await browser.get(f"/invitation/{invitation}", headers=greek)).text()
+    assert '<html lang="en">' in page, "the language of whoever is invited, not of the browser"
     given = {"password": PASSWORD, "password_again": PASSWORD}
     assert (await browser.post(f"/invitation/{invitation}", given)).status == 303
     assert (await Browser(console).get(f"/invitation/{invitation}")).status == 404

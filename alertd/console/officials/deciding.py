@@ -199,16 +199,47 @@ async def approve(visit: Visit) -> Answer:
 
 def _act(visit: Visit, record: Record, people: int, area: str, *, last: bool) -> str:
     """Name what the button does, and to how many."""
-    count = visit.words.number(people)
+    if not people:
+        return _act_for_nobody(visit, record, last=last)
+    words = visit.words
     if record.exercise and last:
-        return visit.say("Send the exercise to %(n)s recipients in %(area)s", n=count, area=area)
-    if last:
-        return visit.say("Send to %(n)s people in %(area)s", n=count, area=area)
-    if record.exercise:
-        return visit.say(
-            "Approve the exercise for %(n)s recipients in %(area)s", n=count, area=area
+        return words.ngettext(
+            "Send the exercise to %(n)s recipient in %(area)s",
+            "Send the exercise to %(n)s recipients in %(area)s",
+            people,
+            area=area,
         )
-    return visit.say("Approve for %(n)s people in %(area)s", n=count, area=area)
+    if last:
+        return words.ngettext(
+            "Send to %(n)s person in %(area)s",
+            "Send to %(n)s people in %(area)s",
+            people,
+            area=area,
+        )
+    if record.exercise:
+        return words.ngettext(
+            "Approve the exercise for %(n)s recipient in %(area)s",
+            "Approve the exercise for %(n)s recipients in %(area)s",
+            people,
+            area=area,
+        )
+    return words.ngettext(
+        "Approve for %(n)s person in %(area)s",
+        "Approve for %(n)s people in %(area)s",
+        people,
+        area=area,
+    )
+
+
+def _act_for_nobody(visit: Visit, record: Record, *, last: bool) -> str:
+    """Name what the button does where no recipient is registered: it is published, no more."""
+    if record.exercise and last:
+        return visit.say("Publish the exercise on its page and in its feed alone")
+    if last:
+        return visit.say("Publish it on the page and in the feeds alone")
+    if record.exercise:
+        return visit.say("Approve the exercise for its page and its feed alone")
+    return visit.say("Approve it for the page and the feeds alone")
 
 
 def _unconfirmed(version: Version, typed: str) -> str:

@@ -72,9 +72,12 @@ def _told(alert: ChildAlert, wording: Wording, atlas: Atlas) -> Iterator[Told]:
     seen = facts.view(alert, wording)
     for holder in ("children", "companions"):
         for number, person in enumerate(seen[holder]):
+            whose = f"{names[holder]}: " if holder == "companions" else ""
             for row in person["rows"]:
-                yield (f"{holder}.{number}.{row.field}", row.label), row.value
-    for row in (*(seen["vehicle"] or {"rows": ()})["rows"], *seen["last_seen"]["rows"]):
+                yield (f"{holder}.{number}.{row.field}", f"{whose}{row.label}"), row.value
+    for row in (seen["vehicle"] or {"rows": ()})["rows"]:
+        yield (row.field, f"{names['vehicle']}: {row.label}"), row.value
+    for row in seen["last_seen"]["rows"]:
         yield (row.field, row.label), row.value
     yield ("circumstances", names["circumstances"]), seen["circumstances"]
     neutral = facts.neutral_view(alert, wording, atlas)

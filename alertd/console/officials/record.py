@@ -15,7 +15,7 @@ from alertd.console.pages import Visit
 from alertd.console.permissions import May
 from alertd.core.alert import ChildAlert
 from alertd.core.errors import NotFound, Refused
-from alertd.core.lifecycle import VersionState
+from alertd.core.lifecycle import FINAL, VersionState
 from alertd.core.rendition import Kind
 from alertd.core.ruleset import Words
 from alertd.pipeline import approve as approving
@@ -67,6 +67,11 @@ class Record:
     @property
     def waits(self) -> bool:
         return self.version.state is VersionState.SUBMITTED
+
+    @property
+    def over(self) -> bool:
+        """Tell whether it holds no more, so that its validity would mislead."""
+        return self.version.state in FINAL
 
     @property
     def may_refuse(self) -> bool:

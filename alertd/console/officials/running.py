@@ -121,10 +121,22 @@ def _act(visit: Visit, reason: EndReason | None, live: Live) -> str:
     """Name what the button does, and how many are told."""
     bars = [bar for each in live.sendings[:1] for bar in each.bars if bar.name != "feed"]
     reached = sum(bar.delivered + bar.sent for bar in bars)
-    count = visit.words.number(reached)
+    words = visit.words
     if reason is not None and reason.correction:
-        return visit.say("Withdraw it and tell the %(n)s who got it", n=count)
-    return visit.say("End it and tell the %(n)s who got it", n=count)
+        if not reached:
+            return words.say("Withdraw it: it has reached no recipient")
+        return words.ngettext(
+            "Withdraw it and tell the %(n)s person who got it",
+            "Withdraw it and tell the %(n)s who got it",
+            reached,
+        )
+    if not reached:
+        return words.say("End it: it has reached no recipient")
+    return words.ngettext(
+        "End it and tell the %(n)s person who got it",
+        "End it and tell the %(n)s who got it",
+        reached,
+    )
 
 
 def _kind(reason: EndReason | None) -> Kind:

@@ -1,8 +1,10 @@
 """What every page of the officials has at hand, beside the console's own components."""
 
+from dataclasses import replace
 from datetime import date
 from http import HTTPStatus
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
@@ -31,6 +33,7 @@ async def show(visit: Visit, template: str, **context: Any) -> Answer:
         told=told,
         times=times,
         region_name=lambda code: visit.tools.atlas.name(code, visit.language),
+        city=lambda zone: replace(visit.words, zone=ZoneInfo(zone)).zone_name,
         **context,
     )
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from alertd.atlas import load_atlas
+from alertd.console.officials import labels
 from alertd.console.officials.fields import Form, Step, fields, step_of
 from alertd.console.officials.filling import alike, filled, fresh
 from alertd.console.officials.reading import Frame, Reading, read
@@ -129,3 +130,12 @@ def test_a_further_child_left_empty_is_none(atlas: Atlas) -> None:
     found = reading(form, atlas)
     assert not found.problems
     assert len(found.alert.children) == 1
+
+
+def test_every_field_explains_itself() -> None:
+    rules = make_rules(allow_companion=True, allow_health=True)
+    said = {"companions.0.name": ("Example",), "phone_lines.0.number": ("1",)}
+    asked = {each.key for each in fields(said, rules)}
+    question = "criterion.met"  # its legend is the rule set's whole question
+    assert asked - labels.HINTS.keys() == {question}
+    assert asked == labels.LABELS.keys()

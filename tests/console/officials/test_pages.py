@@ -56,6 +56,10 @@ async def test_three_approve_and_it_goes_out_then_one_ends_it(
     tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
 ) -> None:
     page = await submitted(make_alert(tools.clock()))
+    await freshen(tools, officials["police"])
+    shown = await officials["police"].read(f"{page}/approve/police")
+    assert "nobody is registered in Attica; it appears on its page" in shown
+    assert "Approve the exercise for its page and its feed alone" in shown
     for role in APPROVERS:
         assert "approve/" + role in await officials[role].read(page)
         assert await approve(tools, officials[role], page, role) == 303
@@ -63,10 +67,13 @@ async def test_three_approve_and_it_goes_out_then_one_ends_it(
     police = officials["police"]
     await freshen(tools, police)
     assert "issued_in_error" in await police.read(f"{page}/end")
-    assert "data-mode" in await police.read(f"{page}/end?reason=found")
+    shown = await police.read(f"{page}/end?reason=found")
+    assert "data-mode" in shown
+    assert "End it: it has reached no recipient" in shown
     done = await police.post(f"{page}/end", {"reason": "found", "why": "A fictional reason."})
     assert done.status == 303, await done.text()
     assert (await tools.store.read(latest, page.rpartition("/")[2])).state == "ended"
+    assert "in force until" not in await police.read(page)
 
 
 async def test_an_actual_alert_asks_for_its_case_reference(

@@ -148,8 +148,8 @@ def test_facts_that_differ_are_listed_with_both_values(renderer: Renderer) -> No
     new = make_alert(children=[child_facts(clothing="green coat")], vehicle=None)
     found = {each.label: each for each in differences(old, new, wording, renderer.atlas)}
     assert found["Clothing"].after == "green coat"
-    assert found["Number plate"].before == "XXX-0000"
-    assert found["Number plate"].after == ""
+    assert found["Vehicle: Number plate"].before == "XXX-0000"
+    assert found["Vehicle: Number plate"].after == ""
     assert "Name" not in found
 
 
