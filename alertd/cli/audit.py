@@ -17,6 +17,7 @@ from alertd.store.store import open_store
 from alertd.vault import SECRET_SIZE, load_or_create_secret, open_vault
 
 TAMPERED = 2  # exit status: the record could be read, and does not hold
+LOST = 3  # exit status: it lacks what a fail-over lost, and tells of it; nothing else is wrong
 
 anchors_option = click.option(
     "--anchors",
@@ -53,7 +54,7 @@ async def verify_command(
     """Find every changed, removed or cut-off entry, and say what lies after the last anchor.
 
     Checks the ledger, or an EXPORT_FILE that `audit export` wrote. Exit status 2 when the record
-    does not hold.
+    does not hold, 3 when it only lacks what a fail-over lost, and itself tells of that loss.
     """
     if export_file is not None and public_key is not None:
         report = verify_export(export_file, [_public(public_key)])
@@ -69,7 +70,7 @@ async def verify_command(
     else:
         click.echo("\n".join(report.lines()))
     if not report.ok:
-        raise click.exceptions.Exit(TAMPERED)
+        raise click.exceptions.Exit(LOST if report.only_lost else TAMPERED)
 
 
 async def _verify_ledger(

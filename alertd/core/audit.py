@@ -100,6 +100,7 @@ class Fault(StrEnum):
     CUT_OFF = "cut off"  # the end of the chain is missing
     REWRITTEN = "rewritten"  # a chain that verifies, but is not the one that was anchored
     FORGED = "forged"  # an anchor that the key did not sign
+    LOST = "lost"  # an anchored entry is gone, and the chain itself says so
 
 
 @dataclass(frozen=True, slots=True)

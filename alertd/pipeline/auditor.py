@@ -11,6 +11,7 @@ from alertd.anchors import Anchor, Verifier
 from alertd.core.audit import Fault, Finding, Head, Link, Replay, read_body, text_digest
 
 ALERT_PURGED = "alert.purged"
+WENT_BACK = "ledger.went_back"  # names the entries that a fail-over lost, `kept` to `known`
 ALERT_THINNED = "alert.thinned"  # its `texts` names those that it emptied, wherever they stand
 MAX_FINDINGS = 1000  # kept; beyond that they are counted
 
@@ -36,6 +37,11 @@ class Report:
     @property
     def ok(self) -> bool:
         return not self.findings
+
+    @property
+    def only_lost(self) -> bool:
+        """Tell whether nothing is wrong but losses that the record itself tells of."""
+        return bool(self.findings) and all(each.fault is Fault.LOST for each in self.findings)
 
     @property
     def after_last_anchor(self) -> int:
@@ -69,7 +75,14 @@ class Report:
         yield from map(str, self.findings)
         if self.findings_left_out:
             yield f"and {self.findings_left_out} more findings"
-        yield "nothing is wrong" if self.ok else "THE RECORD WAS TAMPERED WITH OR IS DAMAGED"
+        yield self._verdict()
+
+    def _verdict(self) -> str:
+        if self.ok:
+            return "nothing is wrong"
+        if self.only_lost:
+            return "ENTRIES WERE LOST, as the record itself says; nothing else is wrong"
+        return "THE RECORD WAS TAMPERED WITH OR IS DAMAGED"
 
 
 class Auditor:
@@ -80,11 +93,12 @@ class Auditor:
         self._verifiers = tuple(verifiers)
         self._replay = Replay()
         self._anchors: dict[int, list[Anchor]] = {}
+        self._astray: list[Anchor] = []  # of an entry that the chain has not got
+        self._losses: list[_Loss] = []
         # Texts that are no longer there, per alert and name, and where the first of them stood.
         self._gone: Counter[_Texts] = Counter()
         self._gone_at: dict[_Texts, int] = {}
         self._purged: set[str | None] = set()
-        self._rewritten = 0
 
     @property
     def head(self) -> Head:
@@ -110,14 +124,13 @@ class Auditor:
             self._purged.add(entry.alert_id)
         if entry.action == ALERT_THINNED:
             self._explain(entry)
+        if entry.action == WENT_BACK:
+            self._losses.append(_loss(entry))
         for anchor in self._anchors.pop(entry.seq, ()):
             if anchor.hash == entry.hash:
                 self.report.last_anchor = anchor
-                continue
-            self._rewritten += 1
-            if self._rewritten == 1:
-                what = f"this is not the entry that was anchored at {anchor.at}"
-                self.report.add([Finding(Fault.REWRITTEN, entry.seq, what)])
+            else:
+                self._astray.append(anchor)
 
     def add_texts(self, entry: Link, found: Mapping[str, OpenedText | None]) -> None:
         """Check the texts of an entry; None stands for one that cannot be opened any more."""
@@ -160,13 +173,48 @@ class Auditor:
             whose = f"alert {alert_id}" if alert_id else "the install"
             what = f"{count} texts of {whose} are gone, and no purge tells why"
             self.report.add([Finding(Fault.REMOVED, first[alert_id], what)])
-        if self._rewritten > 1:
-            what = f"{self._rewritten} anchors in all are of another chain"
+        self._judge_anchors()
+
+    def _judge_anchors(self) -> None:
+        """Say of anchors without their entry what became of it."""
+        missing = [anchor for seq in sorted(self._anchors) for anchor in self._anchors[seq]]
+        # Believed once alertd signed it: a chain made anew could tell of any loss.
+        signed = self.report.last_anchor.seq if self.report.last_anchor else 0
+        self._losses = [loss for loss in self._losses if loss.noted <= signed]
+        for loss in self._losses:
+            if gone := [each for each in (*self._astray, *missing) if loss.tells_of(each)]:
+                what = f"entry {loss.noted} tells of this loss; {len(gone)} anchors are of it"
+                self.report.add([Finding(Fault.LOST, loss.kept + 1, what)])
+        astray, missing = self._untold(self._astray), self._untold(missing)
+        if astray:
+            what = f"this is not the entry that was anchored at {astray[0].at}"
+            self.report.add([Finding(Fault.REWRITTEN, astray[0].seq, what)])
+        if len(astray) > 1:
+            what = f"{len(astray)} anchors in all are of another chain"
             self.report.add([Finding(Fault.REWRITTEN, self.head.seq, what)])
-        if self._anchors:
-            last = max(self._anchors)
-            what = f"entry {last} was anchored at {self._anchors[last][-1].at} and is missing"
-            self.report.add([Finding(Fault.CUT_OFF, min(self._anchors), what)])
+        if missing:
+            what = f"entry {missing[-1].seq} was anchored at {missing[-1].at} and is missing"
+            self.report.add([Finding(Fault.CUT_OFF, missing[0].seq, what)])
+
+    def _untold(self, anchors: Iterable[Anchor]) -> list[Anchor]:
+        return [each for each in anchors if not any(loss.tells_of(each) for loss in self._losses)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """What the chain says of entries that a fail-over lost."""
+
+    noted: int  # the entry that says so
+    kept: int  # the last one that was left
+    known: int  # the last one that is known to have been there
+
+    def tells_of(self, anchor: Anchor) -> bool:
+        return self.kept < anchor.seq <= self.known
+
+
+def _loss(entry: Link) -> _Loss:
+    data = read_body(entry).get("data", {})
+    return _Loss(entry.seq, int(data.get("kept", 0)), int(data.get("known", 0)))
 
 
 def _digests(entry: Link) -> dict[str, str]:

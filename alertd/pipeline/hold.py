@@ -18,6 +18,7 @@ from alertd.anchors import Anchor
 from alertd.core.audit import GENESIS, Head
 from alertd.core.delivery import State
 from alertd.pipeline import lanes
+from alertd.pipeline.auditor import WENT_BACK
 from alertd.pipeline.dispatch import DELIVERIES
 from alertd.pipeline.jurisdiction import require_everywhere
 from alertd.pipeline.marked import mark, marked_at
@@ -31,7 +32,7 @@ from alertd.vault import Vault
 log = structlog.get_logger(__name__)
 
 NOTE = "ledger_head"
-_WENT_BACK = "went_back"
+_MARK = "went_back"
 
 
 class Witness:
@@ -68,15 +69,15 @@ async def hold_old_copy(tools: Tools, node: str) -> Head:
 def note_loss(conn: Connection, kept: Head, known: Head, *, at: datetime, hold: bool) -> None:
     """Put on record that what followed `kept`, up to `known` at least, is gone."""
     said = {"kept": kept.seq, "known": known.seq, "hash": known.hash, "held": hold}
-    record(conn, Entry(ALERTD, "ledger.went_back", data=said), at=at)
-    mark(conn, _WENT_BACK, at)
+    record(conn, Entry(ALERTD, WENT_BACK, data=said), at=at)
+    mark(conn, _MARK, at)
     if hold:
         _hold(conn, ALERTD, at)
 
 
 def went_back_at(conn: Connection, now: datetime) -> datetime | None:
     """Give when the ledger last lost entries, if that is less than a day ago."""
-    return marked_at(conn, _WENT_BACK, now)
+    return marked_at(conn, _MARK, now)
 
 
 def _hold(conn: Connection, node: str, at: datetime) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 
+from alertd.anchors import Anchor
 from alertd.core.audit import GENESIS, Fault, Finding, Head, Link, chain, read_body
 from alertd.pipeline.auditor import MAX_FINDINGS, Auditor, Report
+from alertd.pipeline.hold import note_loss
 from alertd.pipeline.record import HEAD, read_head
 from alertd.pipeline.replay import read_links
 from alertd.pipeline.verify import _read_end
@@ -102,6 +105,44 @@ async def test_many_anchors_of_another_chain_are_counted_not_listed(ledger: Ledg
     (first, summary) = (await ledger.verify(*anchors)).findings
     assert (first.fault, first.seq) == (Fault.REWRITTEN, 5)
     assert "4 anchors in all" in summary.what
+
+
+async def lose_the_last(ledger: Ledger, kept: int) -> list[Anchor]:
+    """Lose what followed `kept` as in a fail-over; gives the anchor of what is lost."""
+    anchors = [await ledger.anchor()]
+    known = await ledger.store.read(read_head)
+    await ledger.store.write(_cut_after, kept)
+    left = await ledger.store.read(read_head)
+    await ledger.store.write(partial(note_loss, at=ledger.now, hold=False), left, known)
+    return anchors
+
+
+async def test_a_loss_that_the_record_tells_of_is_told_apart_from_tampering(
+    ledger: Ledger,
+) -> None:
+    anchors = await lose_the_last(ledger, kept=3)
+    anchors.append(await ledger.anchor())
+    report = await ledger.verify(*anchors)
+    assert (faults(report), report.ok, report.only_lost) == ([(Fault.LOST, 4)], False, True)
+    *_, verdict = report.lines()
+    assert "LOST" in verdict
+    await ledger.tamper(update(audit).where(audit.c.seq == 2).values(actor="person:2"))
+    report = await ledger.verify(*anchors)
+    assert faults(report) == [(Fault.CHANGED, 2), (Fault.LOST, 4)]
+    *_, verdict = report.lines()
+    assert (report.only_lost, "TAMPERED" in verdict) == (False, True)
+
+
+async def test_a_loss_that_nobody_signed_is_not_believed(ledger: Ledger) -> None:
+    anchors = await lose_the_last(ledger, kept=3)
+    assert faults(await ledger.verify(*anchors)) == [(Fault.CUT_OFF, 5)]
+
+
+async def test_a_signed_loss_explains_no_anchor_beyond_it(ledger: Ledger) -> None:
+    anchors = await lose_the_last(ledger, kept=3)
+    later = ledger.signer.sign("test", Head(6, "0" * 64), ledger.now)
+    report = await ledger.verify(*anchors, await ledger.anchor(), later)
+    assert faults(report) == [(Fault.LOST, 4), (Fault.CUT_OFF, 6)]
 
 
 async def test_forged_anchor_is_found_and_not_believed(ledger: Ledger) -> None:
