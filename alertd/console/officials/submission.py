@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -16,6 +17,7 @@ from alertd.console.officials.sheet import Sheet, intent_of, lay, merged, open_s
 from alertd.console.officials.showing import show
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
+from alertd.core.alert import ChildAlert
 from alertd.core.errors import Conflict, InvalidAlert, NotFound, Problem, StaleVersion
 from alertd.pictures import MAX_BYTES
 from alertd.pipeline import formdrafts
@@ -61,16 +63,17 @@ async def start(visit: Visit) -> Answer:
     """Begin a form; of an alert that it is copied from, nothing about a person is taken."""
     tools, form = visit.tools, visit.form
     status, programme = form.get("status"), form.get("programme")
+    copied: ChildAlert | None = None
+    if source := form.get("source"):
+        await hold(tools, visit.actor, source, deciding=False)
+        version = await tools.store.read(latest, source)
+        copied = open_facts(await key_of(tools, version), version)
+        programme = version.programme
     known = set(tools.rulebook.programmes())
     if status not in STATUSES or programme not in known:
         raise InvalidAlert([Problem("status", "choose what it is, and a programme")])
     rules, now = tools.rulebook.current(programme), tools.clock()
-    said = fresh(rules, now)
-    if source := form.get("source"):
-        await hold(tools, visit.actor, source, deciding=False)
-        version = await tools.store.read(latest, source)
-        if version.programme == programme:
-            said = alike(open_facts(await key_of(tools, version), version), rules, now)
+    said = alike(copied, rules, now) if copied is not None else fresh(rules, now)
     beginning = Beginning(purpose=Purpose.NEW, programme=programme, status=status, form=said)
     return await _begin(visit, beginning)
 
@@ -128,11 +131,15 @@ async def show_step(visit: Visit) -> Answer:
     step = _step(visit)
     sheet = await open_sheet(visit.tools, visit.actor, visit.path("id"), visit.language)
     errors = sheet.of(step) if visit.query("all") else sheet.wrong(step)
-    return await _page(visit, sheet, step, errors)
+    touched = _touched(visit, sheet) if visit.query("proposed") and step is Step.AREA else None
+    return await _page(visit, sheet, step, errors, touched=touched)
 
 
 async def take_step(visit: Visit) -> Answer:
-    """Keep what a page says, then go where its button leads."""
+    """Keep what a page says, then go where its button leads.
+
+    What is kept is shown by GET: loading a page again must not send an older form anew.
+    """
     step, go = _step(visit), visit.form.get("go", "next")
     draft = await formdrafts.read(visit.tools, visit.actor, visit.path("id"))
     form = _with_action(merged(draft.form, step, visit.form.values), go)
@@ -151,9 +158,11 @@ async def take_step(visit: Visit) -> Answer:
     sheet = lay(visit.tools, draft, draft.form, rules, visit.language)
     if go.startswith("to-"):
         return visit.redirect(f"/submit/{draft.id}/{Step(go.removeprefix('to-'))}")
-    wrong = sheet.wrong(step) | remedies(unread, visit.language)
-    if go != "next" or wrong:
-        return await _page(visit, sheet, step, wrong, touched=found if go == "propose" else None)
+    if unread:
+        wrong = sheet.wrong(step) | remedies(unread, visit.language)
+        return await _page(visit, sheet, step, wrong)
+    if go != "next" or sheet.wrong(step):
+        return visit.redirect(_again(visit, step, go))
     if step is Step.AREA:  # a step before the count is looked at
         await count_ahead(visit.tools, intent_of(visit.tools, sheet))
     return visit.redirect(f"/submit/{draft.id}/{_STEPS[_STEPS.index(step) + 1]}")
@@ -187,6 +196,13 @@ async def _save(visit: Visit, form: Mapping[str, tuple[str, ...]]) -> FormDraft:
         form,
         revision=int(given) if given.isdigit() else 0,
     )
+
+
+def _again(visit: Visit, step: Step, go: str) -> str:
+    """Give where the same step is read again, in the language that its notice was in."""
+    asked = {"notice": visit.query("notice"), "proposed": "1" if go == "propose" else ""}
+    said = urlencode({name: value for name, value in asked.items() if value})
+    return f"/submit/{visit.path('id')}/{step}" + (f"?{said}" if said else "")
 
 
 def _with_action(form: dict[str, tuple[str, ...]], go: str) -> dict[str, tuple[str, ...]]:

@@ -164,8 +164,7 @@ async def test_what_is_wrong_stands_beside_its_field(officials: Mapping[str, Bro
     path = await begin(browser)
     wrong = [("children.0.name", "<b>"), ("children.0.age", "41"), ("children.0.sex", "female")]
     answer = await post_step(browser, f"{path}/who", wrong)
-    text = await answer.text()
-    assert answer.status == 422
+    text = await browser.read(answer.headers["Location"])
     assert 'id="children-0-name-error"' in text
     assert 'id="children-0-age-error"' in text
     assert "data-focus" in text
@@ -225,11 +224,25 @@ async def test_two_windows_do_not_undo_each_other(officials: Mapping[str, Browse
 async def test_a_further_child_is_a_further_section(officials: Mapping[str, Browser]) -> None:
     browser = officials["submitter"]
     path = await begin(browser)
-    shown = await post_step(browser, f"{path}/who", [("children.0.name", "A")], go="add-children")
-    assert 'name="children.1.name"' in await shown.text()
+    await post_step(browser, f"{path}/who", [("children.0.name", "A")], go="add-children")
+    assert 'name="children.1.name"' in await browser.read(f"{path}/who")
     again = [("children.0.name", "A"), ("children.1.name", "B")]
-    shown = await post_step(browser, f"{path}/who", again, go="remove-children.1")
-    assert 'name="children.1.name"' not in await shown.text()
+    await post_step(browser, f"{path}/who", again, go="remove-children.1")
+    assert 'name="children.1.name"' not in await browser.read(f"{path}/who")
+
+
+@pytest.mark.parametrize("go", ["next", "stay", "add-children"])
+async def test_what_a_step_kept_is_shown_by_a_page_that_may_be_loaded_again(
+    officials: Mapping[str, Browser], go: str
+) -> None:
+    """Else loading it again would send the older form once more, over what was saved since."""
+    browser = officials["submitter"]
+    path = await begin(browser)
+    wrong = [("children.0.name", "A"), ("children.0.age", "41")]
+    answer = await post_step(browser, f"{path}/who?notice=en", wrong, go=go)
+    assert (answer.status, answer.headers["Location"]) == (303, f"{path}/who?notice=en")
+    shown = await browser.get(f"{path}/who?notice=en")
+    assert "field-wrong" in await shown.text()
 
 
 async def test_a_new_alert_takes_area_and_lines_from_another_and_nobody(
@@ -240,6 +253,18 @@ async def test_a_new_alert_takes_area_and_lines_from_another_and_nobody(
     path = await begin(browser, source=page.rpartition("/")[2])
     assert 'value="GR-I" checked' in await browser.read(f"{path}/area")
     assert "Παραδειγματίδου" not in await browser.read(f"{path}/who")
+
+
+async def test_a_copied_alert_brings_its_programme_whatever_else_was_chosen(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock()))
+    browser = officials["submitter"]
+    source = page.rpartition("/")[2]
+    path = await begin(browser, source=source, programme="single-approval")
+    assert 'value="GR-I" checked' in await browser.read(f"{path}/area")
+    draft = await formdrafts.read(tools, _actor(browser), path.rpartition("/")[2])
+    assert draft.programme == "amber-alert-hellas"
 
 
 async def test_a_duplicate_is_shown_and_sent_with_a_reason(
@@ -380,7 +405,7 @@ async def test_a_circle_proposes_the_regions_that_it_touches(
     path = await begin(browser)
     chosen = ("area.regions", "GR-M")
     answer = await post_step(browser, f"{path}/area", [*CIRCLE, chosen], go="propose")
-    text = await answer.text()
+    text = await browser.read(answer.headers["Location"])
     assert "Central Greece, Attica." in text
     ticked = re.findall(r'value="(GR[^"]*)" checked', text)
     assert sorted(ticked) == ["GR-H", "GR-I", "GR-M"]
@@ -394,7 +419,7 @@ async def test_a_shape_at_sea_proposes_nothing_and_says_so(
     path = await begin(browser)
     shape = [("area.circle.centre", "33.5, 22.0"), ("area.circle.radius_km", "5")]
     answer = await post_step(browser, f"{path}/area", shape, go="propose")
-    assert "choose by hand" in await answer.text()
+    assert "choose by hand" in await browser.read(answer.headers["Location"])
 
 
 async def test_saving_tells_a_script_what_the_shape_touches(
@@ -431,8 +456,8 @@ async def test_a_part_of_the_photo_takes_its_place(officials: Mapping[str, Brows
     browser = officials["submitter"]
     path, whole = await _with_photo(browser)
     sent = await _who(browser, path, "crop-0") | {"children.0.photo": whole}
-    answer = await browser.post(f"{path}/who", sent | _part("25", "10", "50", "40,0"))
-    digest = fields_of(await answer.text(), "children.0.photo")[0]
+    await browser.post(f"{path}/who", sent | _part("25", "10", "50", "40,0"))
+    digest = fields_of(await browser.read(f"{path}/who"), "children.0.photo")[0]
     shown = await browser.get(f"{path}/photo/{digest}")
     with Image.open(BytesIO(await shown.read())) as part:
         assert part.size == (200, 200)
