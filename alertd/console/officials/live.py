@@ -5,7 +5,7 @@ Everything comes from counters that each settling keeps: no page counts the ledg
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text
@@ -19,6 +19,7 @@ from alertd.store.schema import HALTED, deliveries, dispatches, region_progress
 from alertd.views import show_progress
 
 TO_PUBLIC = frozenset({Kind.ALERT, Kind.UPDATE, Kind.END, Kind.CORRECTION, Kind.EXPIRY})
+CONFIRMED_WITHIN = timedelta(hours=1)  # of the latest: who has not confirmed by then is rare
 LOOKED_AT = 20_000  # failures: no page reads the whole ledger
 _FAILED = (State.DEAD, State.UNCERTAIN)
 
@@ -69,6 +70,14 @@ class Sending:
     def moves(self) -> bool:
         return self.expanding or (self.waiting > 0 and not self.stopped)
 
+    @property
+    def unconfirmed(self) -> int:
+        return sum(bar.sent for bar in self.bars)
+
+    @property
+    def last_at(self) -> datetime:
+        return max([self.sent_at, *(bar.last_at for bar in self.bars if bar.last_at)])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
@@ -89,6 +98,14 @@ class Live:
     @property
     def moves(self) -> bool:
         return any(sending.moves for sending in self.sendings)
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether its page is to be kept up to date: what was sent is confirmed later."""
+        return self.moves or any(
+            sending.unconfirmed and self.as_of - sending.last_at < CONFIRMED_WITHIN
+            for sending in self.sendings
+        )
 
 
 def read_live(conn: Connection, alert_id: str, now: datetime) -> Live:
@@ -184,7 +201,7 @@ def as_event(live: Live, words: Words) -> dict[str, Any]:
     """Give what the bars need to move, and the words beside them, as JSON-ready values."""
     return {
         "as_of": words.clock(live.as_of, seconds=True),
-        "moves": live.moves,
+        "moves": live.changes,
         "bars": {
             f"{sending.number}.{bar.name}": _drawn(bar, words)
             for sending in live.sendings

@@ -147,6 +147,7 @@ function keepMoving(board) {
   let failures = 0;
   if (source) {
     source.onmessage = (event) => {
+      failures = 0;
       const live = JSON.parse(event.data);
       move(board, live);
       if (!live.moves) source.close();
@@ -161,11 +162,13 @@ function keepMoving(board) {
     poll();
   }
   async function poll() {
+    let live = null;
     try {
       const answer = await fetch(board.dataset.poll);
-      if (answer.ok) move(board, await answer.json());
+      if (answer.ok) live = await answer.json();
+      if (live) move(board, live);
     } finally {
-      setTimeout(poll, 3000);
+      if (live?.moves !== false) setTimeout(poll, 3000);
     }
   }
 }
