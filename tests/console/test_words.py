@@ -84,3 +84,11 @@ def test_catalogues_do_not_contradict_each_other_in(language: str) -> None:
                     found = said.setdefault((message.id, message.context), {})
                     found.setdefault(message.string, []).append(file.name)
     assert [(key, found) for key, found in said.items() if len(found) > 1] == []
+
+
+def test_greek_keeps_alerts_and_the_alarms_of_alertd_apart() -> None:
+    for file in (home("templates") / "locale/el/LC_MESSAGES").glob("*.po"):
+        with file.open("rb") as source:
+            for message in read_po(source):
+                if "συναγερμ" in str(message.string).lower():
+                    assert "alarm" in str(message.id).lower(), message.id
