@@ -17,7 +17,7 @@ _ROLES: Mapping[str, str] = {
     READER: N_("Reader"),
     ADMINISTRATOR: N_("Administrator"),
 }
-_FACTS: Mapping[str, str] = {  # of a change that was asked for, by the name it is kept under
+FACTS: Mapping[str, str] = {  # of a change that was asked for, by the name it is kept under
     "person": N_("Who"),
     "name": N_("Name"),
     "language": N_("Language"),
@@ -35,6 +35,27 @@ _FACTS: Mapping[str, str] = {  # of a change that was asked for, by the name it 
     "digest": N_("Digest"),
     "issuer": N_("Identity provider"),
     "subject": N_("What this person is called there"),
+}
+
+_CLOSINGS: Mapping[str, str] = {  # of a version that no reason code of the rules took down
+    "superseded": N_("Replaced by a newer version"),
+    "expired": N_("Expired"),
+    "rejected": N_("Rejected"),
+    "alert_ended": N_("The alert ended before it was approved"),
+}
+CHANGES: Mapping[str, str] = {
+    "person.enter": N_("Enter a person"),
+    "person.roles": N_("Change roles"),
+    "person.reach": N_("Change how to reach"),
+    "person.disable": N_("Disable an account"),
+    "person.invite": N_("Invite anew"),
+    "person.link": N_("Link with the identity provider"),
+    "person.unlink": N_("Unlink from the identity provider"),
+    "token.mint": N_("Make a token"),
+    "token.revoke": N_("Revoke a token"),
+    "policy.token_approval": N_("Deciding by token"),
+    "rules.confirm": N_("Put rules in force"),
+    "rules.end": N_("End a programme"),
 }
 
 
@@ -104,10 +125,24 @@ def device_name(words: Words, agent: str) -> str:
     return words.say("%(browser)s on %(system)s", browser=browser, system=system)
 
 
+def end_reason(call: Visit, name: str) -> str:
+    """Name why an alert was taken down, as any of the rule sets titles it; else as it stands."""
+    if name in _CLOSINGS:
+        return call.say(_CLOSINGS[name])
+    book = call.tools.rulebook
+    found = (book.current(programme).end_reason(name) for programme in book.programmes())
+    return next((say(each.title, call.language) for each in found if each), name)
+
+
 def change_rows(
     call: Visit, body: Mapping[str, Any], people: Mapping[int, str]
 ) -> list[tuple[str, str]]:
     """Tell what a change says; `people` names those it may speak of."""
+    return [fact(call, name, value, people) for name, value in body.items()]
+
+
+def fact(call: Visit, name: str, value: Any, people: Mapping[int, str]) -> tuple[str, str]:
+    """Give label and words of one fact of a change."""
     tell: Mapping[str, Any] = {
         "person": lambda number: people.get(number, str(number)),
         "language": autonym,
@@ -119,7 +154,4 @@ def change_rows(
         "allowed": lambda allowed: call.say("allowed") if allowed else call.say("not allowed"),
         "programme": lambda programme: programme_name(call, programme),
     }
-    return [
-        (call.say(_FACTS.get(name, name)), tell.get(name, str)(value))
-        for name, value in body.items()
-    ]
+    return call.say(FACTS.get(name, name)), tell.get(name, str)(value)

@@ -1,15 +1,24 @@
 """Accounts, as administrators see them; every change awaits a second one of them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from alertd.console.naming import change_rows, device_name, programme_name, role_name, role_names
+from alertd.console.naming import (
+    CHANGES,
+    change_rows,
+    device_name,
+    programme_name,
+    role_name,
+    role_names,
+)
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import ROLES, May
 from alertd.console.reaching import offered, reach_of, read_reach
+from alertd.console.regions import offered as offered_regions
 from alertd.console.rendering import N_
 from alertd.core.errors import InvalidAlert, NotFound, Problem
 from alertd.pipeline import accountchanges as changes
@@ -75,6 +84,7 @@ async def _one(call: Visit, problems: Problems) -> Answer:
         now=now,
         device=partial(device_name, call.words),
         provider=call.console.extras.get("provider"),
+        regions=offered_regions(call, besides=person["regions"]),
         **_choices(call),
     )
 
@@ -110,45 +120,50 @@ def _choices(call: Visit) -> dict[str, Any]:
 
 
 async def show_new(call: Visit) -> Answer:
-    return await call.render("person_new.html.j2", problems=[], form=call.form, **_choices(call))
+    return await _new(call, [])
+
+
+async def _new(call: Visit, problems: Problems) -> Answer:
+    return await call.render(
+        "person_new.html.j2",
+        status=422 if problems else 200,
+        problems=problems,
+        form=call.form,
+        regions=offered_regions(call),
+        **_choices(call),
+    )
 
 
 async def ask_new(call: Visit) -> Answer:
-    rights, problems = _rights(call)
+    rights = _rights(call)
     reach, unreachable = read_reach(call)
     name = call.form.get("name")
+    problems: Problems = []
     if not name:
-        problems.insert(0, ("name", call.say("Write the name that tells this person apart.")))
+        problems.append(("name", call.say("Write the name that tells this person apart.")))
     if not rights["roles"]:
         problems.append(("roles", call.say("Choose at least one role.")))
     if problems := [*problems, *unreachable]:
-        return await call.render(
-            "person_new.html.j2", status=422, problems=problems, form=call.form, **_choices(call)
-        )
+        return await _new(call, problems)
     language = call.form.get("language", call.language)
     body = {"name": name, "language": language, **rights, "reach": reach}
     return await _ask(call, "person.enter", body)
 
 
-def _rights(call: Visit) -> tuple[dict[str, Any], Problems]:
-    """Read roles, regions and programmes, and what is wrong with the regions as they were typed.
-
-    Raises InvalidAlert for a role or programme that is none: no form of ours offers it.
-    """
-    choices = _choices(call)
-    roles = call.form.all("roles")
-    programmes = call.form.all("programmes")
-    regions = [code.upper() for code in call.form.get("regions").replace(",", " ").split()]
-    known = {role for role, _ in choices["roles"]}
-    problems = [Problem("roles", "is no role") for role in roles if role not in known]
-    known = {programme for programme, _ in choices["programmes"]}
-    problems += [Problem("programmes", "is no programme") for p in programmes if p not in known]
+def _rights(call: Visit) -> dict[str, Any]:
+    """Read roles, programmes and regions; raises InvalidAlert for what no form of ours offers."""
+    choices, atlas = _choices(call), call.tools.atlas
+    rights = {name: call.form.all(name) for name in ("roles", "programmes", "regions")}
+    known = {name: {each for each, _ in choices[name]} for name in ("roles", "programmes")}
+    problems = [
+        Problem(name, f"{each!r} is none that there is; choose another")
+        for name, chosen in rights.items()
+        for each in chosen
+        if not (atlas.known(each) if name == "regions" else each in known[name])
+    ]
     if problems:
         raise InvalidAlert(problems)
-    rights = {"roles": roles, "programmes": programmes, "regions": regions}
-    unknown = " ".join(code for code in regions if not call.tools.atlas.known(code))
-    said = call.say("There is no such region: %(codes)s.", codes=unknown)
-    return rights | {"deputy": "deputy" in call.form}, [("regions", said)] if unknown else []
+    return {**rights, "deputy": "deputy" in call.form}
 
 
 async def ask_change(call: Visit) -> Answer:
@@ -157,10 +172,7 @@ async def ask_change(call: Visit) -> Answer:
     kind = call.form.get("kind")
     body: dict[str, Any] = {"person": number}
     if kind == "person.roles":
-        rights, problems = _rights(call)
-        if problems:
-            return await _one(call, problems)
-        body |= rights
+        body |= _rights(call)
     elif kind == "person.reach":
         reach, problems = read_reach(call)
         if problems:
@@ -196,20 +208,35 @@ async def ask_policy(call: Visit) -> Answer:
 
 async def _ask(call: Visit, kind: str, body: Mapping[str, Any]) -> Answer:
     await changes.ask(call.tools, call.actor, kind, body)
-    await call.flash("Asked for. It is done once a second administrator agrees.")
+    await tell_asked(call, kind)
     return call.redirect("/people/changes")
+
+
+async def tell_asked(call: Visit, kind: str) -> None:
+    await call.flash(
+        "%(change)s: asked for. It is done once a second administrator agrees.",
+        change=call.say(CHANGES[kind]),
+    )
 
 
 async def show_changes(call: Visit) -> Answer:
     return await _changes(call)
 
 
-async def _changes(call: Visit, done: changes.Done | None = None) -> Answer:
+def _concerned(conn: Connection, number: int, now: datetime) -> str:
+    """Give the name of whom an open change is about; nothing where it is about nobody."""
+    body = next((each.body for each in changes.list_open(conn, now) if each.id == number), {})
+    return body.get("name") or _names(conn, [body.get("person", 0)]).get(body.get("person", 0), "")
+
+
+async def _changes(call: Visit, done: changes.Done | None = None, concerned: str = "") -> Answer:
     waiting = await call.tools.store.read(changes.list_open, call.tools.clock())
     numbers = [each.body["person"] for each in waiting if "person" in each.body]
     people = await call.tools.store.read(_names, numbers)
     told = [(each, change_rows(call, each.body, people)) for each in waiting]
-    return await call.render("changes.html.j2", waiting=told, done=done)
+    return await call.render(
+        "changes.html.j2", waiting=told, done=done, concerned=concerned, kinds=CHANGES
+    )
 
 
 def _names(conn: Connection, numbers: Sequence[int]) -> dict[int, str]:
@@ -218,12 +245,13 @@ def _names(conn: Connection, numbers: Sequence[int]) -> dict[int, str]:
 
 
 async def decide(call: Visit) -> Answer:
-    agree = call.form.get("decision") == "agree"
+    number, agree = int(call.path("number")), call.form.get("decision") == "agree"
     if agree:
         await call.require_fresh_factor("/people/changes")
-    done = await changes.decide(call.tools, call.actor, int(call.path("number")), agree=agree)
+    concerned = await call.tools.store.read(_concerned, number, call.tools.clock())
+    done = await changes.decide(call.tools, call.actor, number, agree=agree)
     if done.secret:
-        return await _changes(call, done)
+        return await _changes(call, done, concerned)
     await call.flash(N_("Done.") if agree else N_("Declined. Nothing was changed."))
     return call.redirect("/people/changes")
 

@@ -38,7 +38,7 @@ def read_reach(visit: Visit) -> tuple[Reach, list[tuple[str, str]]]:
 
 
 def written(reach: Sequence[Sequence[str]]) -> str:
-    return ", ".join(address for _, address, _ in reach)
+    return ", ".join(address for _, address, _ in reach) or "\u2013"
 
 
 def reach_of(conn: Connection, person_id: int) -> Mapping[str, str]:

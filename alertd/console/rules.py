@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from alertd.console.pages import Answer, Page, Visit, get, post
+from alertd.console.people import tell_asked
 from alertd.console.permissions import May
+from alertd.console.rulewords import place_words, value_words
 from alertd.core.errors import Conflict
 from alertd.core.rulediff import RuleChange, rule_changes
 from alertd.core.ruleset import RuleSet, say
@@ -18,7 +20,7 @@ class Proposal:
     rules: RuleSet
     digest: str
     in_force: RuleSet | None
-    changes: list[RuleChange]
+    changes: list[dict[str, str]]
 
 
 async def show(call: Visit) -> Answer:
@@ -37,7 +39,18 @@ def _proposal(call: Visit, rules: RuleSet) -> Proposal:
     book = call.tools.rulebook
     known = rules.programme in book.programmes()
     before = book.current(rules.programme) if known else None
-    return Proposal(rules, book.digest(rules), before, rule_changes(before, rules))
+    changed = [_told(call, before or rules, rules, each) for each in rule_changes(before, rules)]
+    return Proposal(rules, book.digest(rules), before, changed)
+
+
+def _told(call: Visit, old: RuleSet, new: RuleSet, change: RuleChange) -> dict[str, str]:
+    """Tell of a change; what is gone is named as the rules before have it."""
+    named = old if change.after is None else new
+    return {
+        "place": place_words(call, named, change.place),
+        "before": value_words(call, old, change.place, change.before),
+        "after": value_words(call, new, change.place, change.after),
+    }
 
 
 async def ask(call: Visit) -> Answer:
@@ -53,7 +66,7 @@ async def ask(call: Visit) -> Answer:
         ):
             kind = changes.REMOVAL if ends else changes.RULES
             await changes.ask(call.tools, call.actor, kind, body)
-            await call.flash("Asked for. It is done once a second administrator agrees.")
+            await tell_asked(call, kind)
             return call.redirect("/people/changes")
     raise Conflict("this rule set was changed or confirmed meanwhile: look at it again")
 

@@ -6,33 +6,36 @@ from typing import Any
 
 from alertd.core.ruleset import RuleSet
 
+Place = tuple[str, ...]
+"""The way from a rule set to one of its values; what has a name is gone through by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """One place; nothing stands where it is new, or gone."""
+    """One place; None stands where it is new, or gone."""
 
-    place: str
-    before: str
-    after: str
+    place: Place
+    before: Any
+    after: Any
 
 
 def rule_changes(old: RuleSet | None, new: RuleSet) -> list[RuleChange]:
     """Give every difference, by place; what has a name is told by it, wherever it stands."""
-    before = dict(_flat("", old.model_dump(mode="json"))) if old else {}
-    after = dict(_flat("", new.model_dump(mode="json")))
+    before = dict(_flat((), old.model_dump(mode="json"))) if old else {}
+    after = dict(_flat((), new.model_dump(mode="json")))
     return [
-        RuleChange(place, before.get(place, ""), after.get(place, ""))
+        RuleChange(place, before.get(place), after.get(place))
         for place in dict.fromkeys([*before, *after])
         if before.get(place) != after.get(place)
     ]
 
 
-def _flat(place: str, said: Any) -> Iterator[tuple[str, str]]:
+def _flat(place: Place, said: Any) -> Iterator[tuple[Place, Any]]:
     if isinstance(said, Mapping):
         for key, value in said.items():
-            yield from _flat(f"{place}.{key}" if place else str(key), value)
+            yield from _flat((*place, str(key)), value)
     elif isinstance(said, list) and said and all(isinstance(each, Mapping) for each in said):
-        for number, each in enumerate(said):
-            yield from _flat(f"{place}.{each.get('name', number)}", each)
+        for number, each in enumerate(said, 1):
+            yield from _flat((*place, str(each.get("name", number))), each)
     else:
-        yield place, ", ".join(map(str, said)) if isinstance(said, list) else str(said)
+        yield place, said

@@ -72,7 +72,7 @@ def list_open(conn: Connection, now: datetime) -> list[Change]:
 async def ask(tools: Tools, actor: Actor, kind: str, body: Mapping[str, Any]) -> int:
     """Ask for a change; nothing is done until a second administrator agrees."""
     actor.require(ADMINISTRATOR)
-    if kind not in _ACTS:
+    if kind not in ACTS:
         raise NotFound("there is no such change")
     return await tools.store.write(_ask, actor, kind, dict(body), tools.clock())
 
@@ -121,7 +121,7 @@ def _decide(conn: Connection, actor: Actor, number: int, at: datetime, *, agree:
     said = {"change": number, "kind": row.kind}
     action = "change.agreed" if agree else "change.declined"
     record(conn, Entry(actor.label, action, data=said), at=at)
-    return Done(row.kind, _ACTS[row.kind](conn, actor, row.body, at) if agree else "")
+    return Done(row.kind, ACTS[row.kind](conn, actor, row.body, at) if agree else "")
 
 
 # --- what can be changed ---------------------------------------------------------------------
@@ -269,7 +269,7 @@ def _keep_two(conn: Connection, besides: int) -> None:
         raise Conflict("two administrators must be left: enter another one first")
 
 
-_ACTS: Mapping[str, Callable[[Connection, Actor, _Body, datetime], str]] = {
+ACTS: Mapping[str, Callable[[Connection, Actor, _Body, datetime], str]] = {
     "person.enter": _enter,
     "person.roles": _set_roles,
     "person.reach": _set_reach,

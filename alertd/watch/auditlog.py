@@ -1,15 +1,16 @@
 """The audit log as people read it: newest first, by person, alert and act."""
 
 import json
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Subquery, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Subquery, func, or_, select
 
 from alertd.pipeline.jurisdiction import Eyes, Sight
 from alertd.shapes import AuditEntry, Page
-from alertd.store.schema import audit, persons
+from alertd.store.schema import alerts, audit, persons
 
 WINDOW = 20_000
 PERSON = "person:"
@@ -21,8 +22,9 @@ OF_ALL = ("alarm.", "dispatch.", "lane.", "ledger.", "rules.")
 class AuditFilter:
     """What is looked for; `action` may end in a dot, for all acts of that kind."""
 
-    actor: str | None = None
+    actor: str | None = None  # as an entry names it, or a person's name
     alert_id: str | None = None
+    case_reference: str | None = None
     action: str | None = None
     sees: Sight | None = None  # what bounds whoever asks
 
@@ -35,7 +37,9 @@ class AuditLine:
     name: str  # of the person, where the actor is one
     action: str
     alert_id: str | None
+    case: str  # of the alert, by which people know it
     data: dict[str, Any]
+    people: Mapping[int, str]  # names of the persons that `data` speaks of
     texts: tuple[str, ...]  # names of what stands sealed beside it
     hash: str
 
@@ -54,6 +58,9 @@ def find_entries(
     window = select(audit).order_by(audit.c.seq.desc()).limit(WINDOW)
     if wanted.alert_id:  # has an index of its own
         window = window.where(audit.c.alert_id == wanted.alert_id)
+    if wanted.case_reference:
+        of_case = select(alerts.c.id).where(alerts.c.case_reference == wanted.case_reference)
+        window = window.where(audit.c.alert_id.in_(of_case))
     if before is not None:
         window = window.where(audit.c.seq < before)
     rows = window.subquery()
@@ -61,7 +68,7 @@ def find_entries(
     if wanted.sees is not None:
         query = query.where(_open(conn, rows, wanted.sees))
     if wanted.actor:
-        query = query.where(rows.c.actor == wanted.actor)
+        query = query.where(rows.c.actor == _actor(conn, wanted.actor))
     if wanted.action:
         exact = not wanted.action.endswith(".")
         fits = (
@@ -71,8 +78,10 @@ def find_entries(
         )
         query = query.where(fits)
     found = conn.execute(query).mappings().all()
-    names = _names(conn, {row["actor"] for row in found})
-    lines = tuple(_line(dict(row), names) for row in found[:limit])
+    read = [(row, json.loads(row["body"])) for row in found[:limit]]
+    names = _names(conn, {number for row, body in read for number in _people(row, body)})
+    cases = _cases(conn, {row["alert_id"] for row, _ in read})
+    lines = tuple(_line(row, body, names, cases) for row, body in read)
     if len(found) > limit:
         return AuditPage(lines=lines, next=lines[-1].seq)
     seen, last = conn.execute(select(func.count(), func.min(rows.c.seq))).one()
@@ -111,22 +120,50 @@ def _open(conn: Connection, rows: Subquery, sees: Sight) -> ColumnElement[bool]:
     return or_(seen, rows.c.alert_id.is_(None) & whole)
 
 
-def _names(conn: Connection, actors: set[str]) -> dict[str, str]:
-    numbers = [int(a.removeprefix(PERSON)) for a in actors if a.startswith(PERSON)]
+def _people(row: RowMapping, body: Mapping[str, Any]) -> Iterator[int]:
+    """Give the numbers of all persons that an entry names."""
+    if row["actor"].startswith(PERSON):
+        yield int(row["actor"].removeprefix(PERSON))
+    yield from _spoken_of(body)
+
+
+def _spoken_of(body: Mapping[str, Any]) -> Iterator[int]:
+    said = body.get("data", {})
+    yield from said.get("persons", ())
+    if "person" in said:
+        yield said["person"]
+
+
+def _names(conn: Connection, numbers: Collection[int]) -> dict[int, str]:
     rows = conn.execute(select(persons.c.id, persons.c.name).where(persons.c.id.in_(numbers)))
-    return {f"{PERSON}{number}": name for number, name in rows}
+    return {row.id: row.name for row in rows}
 
 
-def _line(row: dict[str, Any], names: dict[str, str]) -> AuditLine:
-    body = json.loads(row["body"])
+def _actor(conn: Connection, said: str) -> str:
+    """Give how entries name somebody who was named to us."""
+    number = conn.scalar(select(persons.c.id).where(persons.c.name == said))
+    return said if number is None else f"{PERSON}{number}"
+
+
+def _cases(conn: Connection, alert_ids: Collection[str | None]) -> dict[str, str]:
+    query = select(alerts.c.id, alerts.c.case_reference).where(alerts.c.id.in_(alert_ids))
+    return {row.id: row.case_reference for row in conn.execute(query)}
+
+
+def _line(
+    row: RowMapping, body: Mapping[str, Any], names: Mapping[int, str], cases: Mapping[str, str]
+) -> AuditLine:
+    number = row["actor"].removeprefix(PERSON)
     return AuditLine(
         seq=row["seq"],
         at=row["at"],
         actor=row["actor"],
-        name=names.get(row["actor"], row["actor"]),
+        name=names.get(int(number), row["actor"]) if number.isdecimal() else row["actor"],
         action=row["action"],
         alert_id=row["alert_id"],
+        case=cases.get(row["alert_id"], row["alert_id"] or ""),
         data=body.get("data", {}),
+        people={each: names[each] for each in _spoken_of(body) if each in names},
         texts=tuple(sorted(body.get("texts", {}))),
         hash=row["hash"],
     )

@@ -1,7 +1,6 @@
 """The audit log: who did what, whether it verifies, by person, alert and act."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ from aiohttp import web
 
 from alertd.console.guard import HEADERS
 from alertd.console.operators.board import watcher_of
+from alertd.console.operators.details import SEALED, actor_of, details
 from alertd.console.operators.lists import PAGE, csv_lines, cursor, link
 from alertd.console.operators.words import ACTS
 from alertd.console.pages import Answer, Page, Visit, get
@@ -17,22 +17,22 @@ from alertd.pipeline.jurisdiction import sight
 from alertd.watch.auditlog import AuditFilter, AuditLine, AuditPage, find_entries
 
 AUDIT = "/audit"
-FILTERS = ("actor", "alert", "act")
+FILTERS = ("actor", "case", "alert", "act")
 _STEP = 1000
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def wanted_of(visit: Visit, asked: Mapping[str, str]) -> AuditFilter:
     return AuditFilter(
         actor=asked.get("actor") or None,
         alert_id=asked.get("alert") or None,
+        case_reference=asked.get("case") or None,
         action=asked.get("act") or None,
         sees=sight(visit.tools, visit.actor),
     )
 
 
 async def audit(visit: Visit) -> Answer:
-    asked = {name: visit.query(name).strip()[:100] for name in FILTERS}
+    asked = {name: visit.query(name).strip()[:200] for name in FILTERS}
     before = cursor(visit)
     page: AuditPage = await visit.tools.store.read(
         find_entries, wanted_of(visit, asked), before=before[0] if before else None, limit=PAGE
@@ -61,28 +61,22 @@ def shown(visit: Visit, line: AuditLine, verified: int, *, broken: bool) -> dict
     return {
         "seq": line.seq,
         "at": line.at,
-        "actor": line.actor,
-        "name": line.name,
+        "actor": line.name,
+        "name": actor_of(visit, line),
         "act": visit.say(ACTS.get(line.action, line.action)),
         "code": line.action,
         "alert_id": line.alert_id or "",
-        "data": ", ".join(f"{key}: {_plain(value)}" for key, value in line.data.items()),
-        "sealed": ", ".join(line.texts),
+        "case": line.case,
+        "facts": details(visit, line),
+        "sealed": ", ".join(visit.say(SEALED.get(name, name)) for name in line.texts),
         "state": state,
         "hash": line.hash[:12],
     }
 
 
-def _plain(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if _DIGEST.fullmatch(text):
-        return f"{text[:12]}…"
-    return text if len(text) <= 80 else f"{text[:79]}…"
-
-
 async def export(visit: Visit) -> Answer:
     """Stream every entry that fits as CSV, newest first; what is sealed stays sealed."""
-    asked = {name: visit.query(name).strip()[:100] for name in FILTERS}
+    asked = {name: visit.query(name).strip()[:200] for name in FILTERS}
     answer = web.StreamResponse(
         headers={
             **HEADERS,

@@ -6,7 +6,16 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Connection
 
-from alertd.console.operators.words import ALARMS, LANES, STAGES, lane_of, reason_of, span
+from alertd.console.naming import role_name
+from alertd.console.operators.words import (
+    ALARMS,
+    LANES,
+    STAGES,
+    lane_of,
+    reason_of,
+    span,
+    subject_of,
+)
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
 from alertd.console.rendering import N_
@@ -80,12 +89,9 @@ def _alarm(visit: Visit, alarm: Alarm) -> dict[str, Any]:
         "rules_open": "/rules" if May.ADMINISTER in visit.may else "/audit",
         "uncertain": f"/dead-letters?state=uncertain&channel={alarm.subject}",
     }
-    named = alarm.subject
-    if where or alarm.kind in {"waiting", "uncertain"}:
-        named = lane_of(visit, alarm.subject)
     return {
         "title": visit.say(ALARMS.get(alarm.kind, alarm.kind)),
-        "subject": "" if alarm.kind in {"held", "chain_broken", "went_back"} else named,
+        "subject": subject_of(visit, alarm.kind, alarm.subject),
         "raised_at": alarm.raised_at,
         "told": alarm.told_at is not None,
         "link": f"{CHANNEL}?lane={alarm.subject}" if where else links.get(alarm.kind, "/audit"),
@@ -133,7 +139,7 @@ def _test(visit: Visit, test: LinkTest) -> dict[str, Any]:
 def _clock(visit: Visit, clock: StageClock, state: Board) -> dict[str, Any]:
     late = clock.is_late(state.as_of)
     stage = visit.say(STAGES[clock.stage])
-    who = f" ({clock.role})" if clock.role else ""
+    who = f" ({role_name(visit, clock.role)})" if clock.role else ""
     kept = "waiting" if clock.runs else "ok"
     return {
         "label": f"{clock.case_reference}: {stage}{who}",

@@ -1,6 +1,5 @@
 """Recipients: who is told, on what ground, and how they leave."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,9 +7,10 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from alertd.console.operators.lists import PAGE, cursor, link
-from alertd.console.operators.words import lane_of, reason_of
+from alertd.console.operators.words import CLASSES, lane_of, reason_of
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
+from alertd.console.regions import offered
 from alertd.console.rendering import N_
 from alertd.core.errors import InvalidAlert, NotFound
 from alertd.core.problems import problems_of
@@ -28,12 +28,6 @@ STANDINGS = {
     Standing.TOLD: N_("is told"),
     Standing.ENDED: N_("ended"),
     Standing.SUPPRESSED: N_("address takes nothing"),
-}
-CLASSES = {
-    "citizen": N_("Citizen"),
-    "media": N_("Newsroom"),
-    "partner": N_("Partner"),
-    "official": N_("Authority"),
 }
 REMEDIES = {
     "channel": N_("Choose a channel."),
@@ -164,23 +158,7 @@ async def add(visit: Visit) -> Answer:
 
 
 def _offered(visit: Visit) -> list[dict[str, Any]]:
-    """Give the regions of the programmes' countries as a tree, by name."""
-    atlas = visit.tools.atlas
-    countries = {rules.country for rules in visit.tools.rulebook.known().values()}
-    below: dict[str | None, list[str]] = defaultdict(list)
-    within = visit.actor.jurisdiction.within(atlas)
-    for code in (code for country in sorted(countries) for code in atlas.family(country)):
-        if within is None or code in within:
-            below[atlas.parents[code]].append(code)
-
-    def under(above: str | None) -> list[dict[str, Any]]:
-        found = [
-            {"code": code, "name": atlas.name(code, visit.language), "children": under(code)}
-            for code in below[above]
-        ]
-        return sorted(found, key=lambda region: region["name"])
-
-    return under(None)
+    return offered(visit, within=visit.actor.jurisdiction.within(visit.tools.atlas))
 
 
 def _read(given: dict[str, Any]) -> Recipient:

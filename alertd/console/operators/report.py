@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from alertd.console.naming import programme_name, region_names, role_name
+from alertd.console.naming import end_reason, programme_name, region_names, role_name
 from alertd.console.operators.audit import shown as shown_entry
 from alertd.console.operators.board import watcher_of
 from alertd.console.operators.letters import LETTERS
 from alertd.console.operators.lists import link
-from alertd.console.operators.words import ACTS, KINDS, STATES, lane_of, reason_of, span
+from alertd.console.operators.words import KINDS, STATES, lane_of, reason_of, span
 from alertd.console.pages import Answer, Page, Visit, get
 from alertd.console.permissions import May
 from alertd.console.rendering import N_
@@ -51,7 +51,7 @@ async def report(visit: Visit) -> Answer:
         entries=[
             shown_entry(visit, line, chain.verified, broken=chain.broken) for line in found.timeline
         ],
-        acts=ACTS,
+        end_reason=end_reason,
         programme_name=programme_name,
         region_names=region_names,
         role_name=role_name,

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+from alertd.console.naming import programme_name, role_name
 from alertd.console.pages import Visit
 from alertd.console.rendering import N_
 from alertd.core.delivery import State
 from alertd.core.errors import Reason
+from alertd.watch.alarms import AlarmKind
 
 CHANNELS: Mapping[str, str] = {
     "sms": N_("SMS"),
@@ -72,6 +74,12 @@ KINDS: Mapping[str, str] = {
     "request": N_("Request for approval"),
     "notice": N_("Notice to officials"),
 }
+CLASSES: Mapping[str, str] = {  # of recipients
+    "citizen": N_("Citizen"),
+    "media": N_("Newsroom"),
+    "partner": N_("Partner"),
+    "official": N_("Authority"),
+}
 ALARMS: Mapping[str, str] = {
     "not_started": N_("A planned channel has not begun to send"),
     "nobody": N_("A planned channel has nobody to send to"),
@@ -90,6 +98,24 @@ ALARMS: Mapping[str, str] = {
     "glass_broken": N_("An administrator was entered without a second one's word"),
     "glass_token": N_("A token was given without the two administrators' word"),
 }
+_OF_ALL = frozenset(
+    {
+        AlarmKind.CHAIN_BROKEN,
+        AlarmKind.GLASS_BROKEN,
+        AlarmKind.GLASS_GIVEN,
+        AlarmKind.HELD,
+        AlarmKind.WENT_BACK,
+    }
+)
+_OF_CHANNELS = frozenset(
+    {
+        AlarmKind.CHANNEL_CLOSED,
+        AlarmKind.CHANNEL_PAUSED,
+        AlarmKind.LINK_DOWN,
+        AlarmKind.UNCERTAIN,
+        AlarmKind.WAITING,
+    }
+)
 STAGES: Mapping[str, str] = {
     "submission": N_("Report to submission"),
     "approval": N_("Submission to approval"),
@@ -172,6 +198,10 @@ ACTS: Mapping[str, str] = {
     "policy.changed": N_("Policy changed"),
     "glass.broken": N_("Administrator entered without a second one"),
     "glass.token": N_("Token given without the two administrators"),
+    "cap.not_signed": N_("CAP document went out unsigned"),
+    "cap.signer_failed": N_("Signing of CAP documents failed"),
+    "mirror.behind": N_("The folder of public files could not be written"),
+    "mirror.caught_up": N_("The folder of public files is up to date again"),
     "rules.adopted": N_("Rules taken over at the first start"),
 }
 
@@ -181,6 +211,25 @@ def lane_of(visit: Visit, lane: str) -> str:
     channel, _, host = lane.partition("/")
     name = visit.say(CHANNELS.get(channel, channel))
     return f"{name}: {host}" if host else name
+
+
+def subject_of(visit: Visit, kind: str, subject: str) -> str:
+    """Say what an alarm is about: `2026/0412 · SMS`; nothing where its title says all."""
+    if kind in _OF_ALL:
+        return ""
+    if kind in _OF_CHANNELS:
+        return lane_of(visit, subject)
+    if kind == AlarmKind.RULES_OPEN:
+        return programme_name(visit, subject)
+    if kind in {AlarmKind.NOT_STARTED, AlarmKind.NOBODY}:
+        case, channel, _ = [*subject.rsplit(" ", 2), "", ""][:3]
+        return " · ".join(filter(None, (case, lane_of(visit, channel))))
+    for stage, word in STAGES.items() if kind == AlarmKind.STAGE_LATE else ():
+        version, found, role = subject.partition(f" {stage}")
+        if found:
+            case = version.rpartition(" ")[0]
+            return " · ".join(filter(None, (case, visit.say(word), role_name(visit, role.strip()))))
+    return subject
 
 
 def reason_of(visit: Visit, reason: str) -> str:

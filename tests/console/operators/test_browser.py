@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 
 from alertd.core.delivery import State
 from alertd.pipeline import lanes
-from alertd.store.schema import alarms, deliveries, link_tests
+from alertd.store.schema import alarms, attempts, deliveries, link_tests
 from alertd.tools import Tools
 from tests.console.chromium import views
 from tests.console.conftest import COOKIE, Browser, Desk, desk_at
@@ -38,11 +38,28 @@ def _trouble(conn: Any, now: Any) -> None:
         {"email": lanes.LaneNews("email", failures=lanes.TRIP_AFTER)},
         int(now.timestamp() * 1_000_000),
     )
+    _attempts(conn, int(now.timestamp() * 1_000_000))
     row = {"channel": "email", "at": now, "took_us": 51_000, "detail": ""}
     conn.execute(insert(link_tests).values(**row, passed=False, reason="refused_connection"))
     sound = {**row, "channel": "sms", "detail": "200"}
     conn.execute(insert(link_tests).values(**sound, passed=True, reason=""))
-    conn.execute(insert(alarms).values(kind="channel_paused", subject="email", raised_at=now))
+    for kind, subject in {
+        "channel_paused": "email",
+        "stage_late": "EX-2026-0009 1 approval police",
+        "not_started": "EX-2026-0009 sms 3",
+    }.items():
+        conn.execute(insert(alarms).values(kind=kind, subject=subject, raised_at=now))
+
+
+def _attempts(conn: Any, now: int) -> None:
+    """Write two tries of the mail: nobody answered, and then the peer refused it."""
+    number = conn.scalar(select(deliveries.c.id).where(deliveries.c.channel == "email").limit(1))
+    made = {"delivery_id": number, "provider_ref": "", "node": "example", "batch": 0}
+    tries = (("unsent", "timeout", ""), ("undeliverable", "rejected", "550 5.7.1"))
+    for count, (result, reason, detail) in enumerate(tries, 1):
+        at = {"started_at": now, "finished_at": now + 51_000}
+        said = {"number": count, "result": result, "reason": reason, "detail": detail}
+        conn.execute(insert(attempts).values(**made, **at, **said))
 
 
 @pytest.fixture

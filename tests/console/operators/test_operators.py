@@ -10,19 +10,21 @@ from html import unescape
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from alertd.console.operators.lists import harmless
 from alertd.core.delivery import State
 from alertd.pipeline import lanes
 from alertd.pipeline.proposals import REMOVAL, propose
 from alertd.pipeline.surfaces import note_gone, of_alert
-from alertd.store.schema import addresses, audit, deliveries
+from alertd.store.schema import addresses, alarms, audit, deliveries
 from alertd.tools import Tools
 from alertd.watch import roster
 from tests.console.conftest import Browser, SignIn, enter
 from tests.console.operators.conftest import NEWSROOM
 from tests.web.conftest import Deliver, Person, Submit
+
+CASE = "EX-2026-0001"
 
 
 def actions(conn: Connection) -> list[str]:
@@ -123,7 +125,7 @@ async def test_an_address_is_found_exactly_and_never_stands_in_a_link(
     found = await operator.post("/log/address", {"address_text": " alerts@NEWS.example.org "})
     assert "news" not in found.headers["Location"].lower()
     text = await operator.read(found.headers["Location"])
-    assert "a***@news.example.org" in text
+    assert "a***<wbr>@news.example.org" in text
     nobody = await operator.post("/log/address", {"address_text": "alert@news.example.org"})
     assert "Nobody is known by this address" in await operator.read(nobody.headers["Location"])
 
@@ -191,7 +193,7 @@ async def test_a_recipient_is_entered_ended_and_erased(tools: Tools, operator: B
 async def test_recipients_are_found_by_what_they_are(
     tools: Tools, operator: Browser, alert_id: str
 ) -> None:
-    shown = "a***@news.example.org"
+    shown = "a***<wbr>@news.example.org"
     fitting = ("channel=email", "language=el", "region=GR-I", "class=media", "state=told")
     assert shown in await operator.read("/recipients?" + "&".join(fitting))
     for other in ("channel=sms", "language=en", "region=GR-M", "class=citizen", "state=ended"):
@@ -258,11 +260,31 @@ async def test_a_webhooks_secret_is_shown_once(operator: Browser) -> None:
     assert "whsec_" not in await operator.read("/recipients")
 
 
+async def test_an_alarm_says_in_words_what_it_is_about(
+    operator: Browser, alert_id: str, tools: Tools
+) -> None:
+    about = {"stage_late": f"{CASE} 1 approval police", "not_started": f"{CASE} sms 3"}
+    rows = [
+        {"kind": kind, "subject": subject, "alert_id": alert_id, "raised_at": tools.clock()}
+        for kind, subject in about.items()
+    ]
+    await tools.store.write(lambda conn: conn.execute(insert(alarms), rows))
+    board = re.sub(r"<[^>]+>", "", await operator.read("/board"))
+    assert f"{CASE} · Submission to approval · Approval by the Hellenic Police" in board
+    assert f"{CASE} · SMS" in board
+
+
 async def test_the_audit_log_is_filtered_and_exported(operator: Browser, alert_id: str) -> None:
     text = await operator.read("/audit?act=alert.submitted")
     assert text.count("<code>alert.submitted</code>") == 1
     mine = await operator.read(f"/audit?alert={alert_id}")
     assert "Activated" in mine
+    theirs = await operator.read(f"/audit?case={CASE}&actor=Example%20police")
+    assert theirs.count("<code>alert.approved</code>") == 1
+    assert "<code>alert.activated</code>" not in theirs
+    assert '<span class="hint">Who was asked:</span>' in mine
+    assert '<span class="hint">Rule set:</span> AMBER Alert Hellas, version 1' in mine
+    assert "No entry fits" in await operator.read("/audit?case=EX-2026-0009")
     rows = (await operator.read(f"/audit.csv?alert={alert_id}")).splitlines()
     assert len(rows) > 4
 
