@@ -28,6 +28,8 @@ from alertd.tools import Tools
 
 FRESH = timedelta(hours=1)
 KEPT = 64  # counts, of those asked for last
+SOON_S = 0.25  # a page waits so long for a count: that of a small list then stands on it at once
+COUNTING_S = 10.0  # a script waits so long before it asks again
 _ARRIVED = (State.SENT, State.DELIVERED, State.UNCERTAIN)
 
 
@@ -77,7 +79,17 @@ async def audience(tools: Tools, intent: Intent) -> Audience:
     It is counted anew as soon as a recipient is entered or more of the alert arrived; whoever left
     the list meanwhile is still in it.
     """
-    counted = await asyncio.shield(await count_ahead(tools, intent))
+    return _by(intent, await asyncio.shield(await count_ahead(tools, intent)))
+
+
+async def audience_soon(tools: Tools, intent: Intent, within: float = SOON_S) -> Audience | None:
+    """Give the same, or None where it is still being counted after so many seconds."""
+    count = await count_ahead(tools, intent)
+    await asyncio.wait({count}, timeout=within)
+    return _by(intent, count.result()) if count.done() else None
+
+
+def _by(intent: Intent, counted: Audience) -> Audience:
     shares = [each for each in counted.shares if each.channel in intent.channels]
     return Audience(counted.counted_at, shares)
 

@@ -12,7 +12,7 @@ from alertd.channel import Priced
 from alertd.core import gsm
 from alertd.core.language import best_language
 from alertd.core.rendition import fill_some
-from alertd.pipeline.audience import Audience, Intent, Share, audience
+from alertd.pipeline.audience import SOON_S, Audience, Intent, Share, audience, audience_soon
 from alertd.pipeline.contents import TO_OFFICIALS
 from alertd.pipeline.filling import at_activation
 from alertd.pipeline.versions import Version, key_of, latest
@@ -28,24 +28,42 @@ async def forecast(tools: Tools, alert_id: str) -> Forecast:
     The addresses are those that expansion would take, each counted once. A channel without a rate
     is as fast as its peers, and so has no time. Raises NotFound.
     """
+    sending = await _sending(tools, alert_id)
+    return foresee(tools, sending, await audience(tools, sending.intent))
+
+
+async def forecast_soon(tools: Tools, alert_id: str, within: float = SOON_S) -> Forecast | None:
+    """Give the same, or None where its audience is still being counted after so many seconds."""
+    sending = await _sending(tools, alert_id)
+    counted = await audience_soon(tools, sending.intent, within)
+    return foresee(tools, sending, counted) if counted else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What would be sent: to whom, and of its text messages how many parts, by language."""
+
+    intent: Intent
+    parts: Mapping[str, int]
+    version: int = 0  # of what need not be submitted yet
+
+
+async def _sending(tools: Tools, alert_id: str) -> Sending:
     version, intent, texts = await tools.store.read(_read, alert_id)
     key = await key_of(tools, version)
     parts = await asyncio.to_thread(_parts, tools, version, key, texts)
-    return await foresee(tools, intent, parts, version=version.number)
+    return Sending(intent, parts, version.number)
 
 
-async def foresee(
-    tools: Tools, intent: Intent, parts: Mapping[str, int], *, version: int = 0
-) -> Forecast:
-    """Give the same for what need not be submitted yet; `parts` are those of its text messages."""
-    counted = await audience(tools, intent)
+def foresee(tools: Tools, sending: Sending, counted: Audience) -> Forecast:
+    """Give what would become of it with an audience as it was counted."""
     now = tools.clock()
     return Forecast(
-        alert_id=intent.alert_id,
-        version=version,
+        alert_id=sending.intent.alert_id,
+        version=sending.version,
         as_of=now,
         counted_at=counted.counted_at,
-        channels=_channels(tools, counted, parts, now),
+        channels=_channels(tools, counted, sending.parts, now),
     )
 
 

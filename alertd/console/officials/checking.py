@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from aiohttp import web
+
 from alertd.console.officials.fields import Step
 from alertd.console.officials.framing import frame_answer
 from alertd.console.officials.pictures import with_pictures
 from alertd.console.officials.previews import Body, Moment, framed, is_shown, previews
+from alertd.console.officials.record import open_bodies
 from alertd.console.officials.sheet import Sheet, intent_of, open_sheet
 from alertd.console.officials.showing import area, show, summaries
 from alertd.console.officials.submission import wording_of
@@ -18,11 +21,12 @@ from alertd.core.errors import Conflict, InvalidAlert, NotFound
 from alertd.core.rendition import Kind, Rendition
 from alertd.core.ruleset import RuleSet
 from alertd.pipeline import contents, edit, formdrafts, photos, submit, update
-from alertd.pipeline.forecast import foresee
+from alertd.pipeline.audience import COUNTING_S, audience_soon
+from alertd.pipeline.forecast import Sending, foresee
 from alertd.pipeline.formdrafts import Purpose
 from alertd.pipeline.render import Subject
 from alertd.pipeline.submit import Submitted
-from alertd.pipeline.versions import key_of, last_sent, latest, open_facts
+from alertd.pipeline.versions import Version, key_of, last_sent, latest, open_facts
 from alertd.shapes import Forecast
 from alertd.tools import Tools
 from alertd.vault import Key
@@ -32,15 +36,15 @@ _UNNAMED = "0" * 20  # stands for the id of an alert that has none yet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What would go out, and to whom."""
+    """What would go out beside what it follows, and to whom: None while that is counted."""
 
     bodies: Sequence[Body]
     before: Sequence[Body]
-    reach: Forecast
+    reach: Forecast | None
 
     @property
-    def people(self) -> int:
-        return sum(each.addresses for each in self.reach.channels)
+    def people(self) -> int | None:
+        return sum(each.addresses for each in self.reach.channels) if self.reach else None
 
 
 async def show_check(visit: Visit) -> Answer:
@@ -127,49 +131,56 @@ async def show_frame(visit: Visit) -> Answer:
     sheet = await open_sheet(visit.tools, visit.actor, visit.path("id"), visit.language)
     if not sheet.reading.valid:
         raise NotFound("the form is not complete")
-    outlook = await look(visit.tools, sheet)
-    body = next((b for b in outlook.bodies if b.frame == visit.path("name")), None)
+    bodies, before = await _bodies(visit.tools, sheet)
+    body = next((b for b in bodies if b.frame == visit.path("name")), None)
     if body is None:
         raise NotFound("there is no such preview")
-    shown = await asyncio.to_thread(framed, body, moment_of(visit.tools, sheet), outlook.before)
+    shown = await asyncio.to_thread(framed, body, moment_of(visit.tools, sheet), before)
     html = await with_pictures(visit.tools, sheet.draft.alert_id, sheet.reading.alert, shown)
     return frame_answer(html)
 
 
+async def await_count(visit: Visit) -> Answer:
+    """Tell whether those whom the form is for are counted: once they are, or in a while."""
+    sheet = await open_sheet(visit.tools, visit.actor, visit.path("id"), visit.language)
+    counted = await audience_soon(visit.tools, intent_of(visit.tools, sheet), within=COUNTING_S)
+    return web.json_response({"counted": counted is not None})
+
+
 async def look(tools: Tools, sheet: Sheet) -> Outlook:
     """Render what the form makes, beside the version it follows, and count its readers."""
-    subject, before = await _subjects(tools, sheet)
-    bodies = await _rendered(tools, subject)
-    parts = {
-        each.language: each.parts
-        for each in previews(
-            [body for body in bodies if body.channel == "sms"], moment_of(tools, sheet)
-        )
-    }
+    bodies, before = await _bodies(tools, sheet)
+    texts = [body for body in bodies if body.channel == "sms"]
+    parts = {each.language: each.parts for each in previews(texts, moment_of(tools, sheet))}
     intent = intent_of(tools, sheet, (body.channel for body in bodies))
-    return Outlook(
-        bodies=bodies,
-        before=await _rendered(tools, before) if before else (),
-        reach=await foresee(tools, intent, parts),
-    )
+    counted = await audience_soon(tools, intent)
+    reach = foresee(tools, Sending(intent, parts), counted) if counted else None
+    return Outlook(bodies=bodies, before=before, reach=reach)
 
 
-async def _subjects(tools: Tools, sheet: Sheet) -> tuple[Subject, Subject | None]:
+async def _bodies(tools: Tools, sheet: Sheet) -> tuple[Sequence[Body], Sequence[Body]]:
+    """Give what the form makes, and what the version that it follows says."""
     alert, rules, alert_id = sheet.reading.alert, sheet.rules, sheet.draft.alert_id
     if alert_id is None:
-        return replace(
-            _new(tools, alert, rules), photos=await photos.of_alert(tools, None, alert)
-        ), None
+        first = _new(tools, alert, rules)
+        shown = replace(first, photos=await photos.of_alert(tools, None, alert))
+        return await _rendered(tools, shown), ()
     newest = await tools.store.read(latest, alert_id)
     key: Key = await key_of(tools, newest)
-    sent = await tools.store.read(last_sent, alert_id)
-    before = newest if sheet.draft.purpose is Purpose.EDIT else sent
+    before: Version | None = newest
     if sheet.draft.purpose is Purpose.UPDATE:
+        before = await tools.store.read(last_sent, alert_id)
         newest = replace(newest, number=newest.number + 1, kind=Kind.UPDATE)
     now = await contents.subject_of(tools, key, newest, alert, rules=rules)
-    if before is None:
-        return now, None
-    return now, await contents.subject_of(tools, key, before, open_facts(key, before))
+    return await _rendered(tools, now), await _said_before(tools, key, before) if before else ()
+
+
+async def _said_before(tools: Tools, key: Key, before: Version) -> Sequence[Body]:
+    """Give the bytes that were approved, or are to be; of a draft what it would be."""
+    if before.digest is not None:
+        return await open_bodies(tools, before, before.kind)
+    subject = await contents.subject_of(tools, key, before, open_facts(key, before))
+    return await _rendered(tools, subject)
 
 
 def _new(tools: Tools, alert: ChildAlert, rules: RuleSet) -> Subject:
@@ -209,5 +220,6 @@ PAGES: tuple[Page, ...] = (
     get("/submit/{id}/check", show_check, May.SUBMIT),
     post("/submit/{id}/check/unknown", mark_unknown, May.SUBMIT),
     post("/submit/{id}/check/send", send, May.SUBMIT),
+    get("/submit/{id}/check/counted", await_count, May.SUBMIT),
     get("/submit/{id}/frames/{name}", show_frame, May.SUBMIT),
 )

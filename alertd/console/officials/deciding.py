@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from aiohttp import web
+
 from alertd import views
 from alertd.console.officials.charts import Map, draw
 from alertd.console.officials.framing import frame_answer
@@ -23,7 +25,8 @@ from alertd.console.permissions import May
 from alertd.core.errors import Conflict, Gone, InvalidAlert, NotAllowed, NotFound
 from alertd.core.lifecycle import VersionState
 from alertd.pipeline import approve as approving
-from alertd.pipeline.forecast import forecast
+from alertd.pipeline.audience import COUNTING_S
+from alertd.pipeline.forecast import forecast_soon
 from alertd.pipeline.jurisdiction import sight
 from alertd.pipeline.versions import Version, key_of, last_sent, latest, open_facts
 from alertd.tools import Tools
@@ -59,7 +62,8 @@ async def _page(visit: Visit, record: Record, **more: Any) -> Answer:
         "record": record,
         "version": record.version,
         "mode": record.mode,
-        "reach": await forecast(tools, record.version.alert_id) if waits else None,
+        "reach": await forecast_soon(tools, record.version.alert_id) if waits else None,
+        "foreseen": waits,
         "live": await tools.store.read(read_live, record.version.alert_id, tools.clock())
         if record.sent
         else None,
@@ -141,8 +145,8 @@ async def show_approval(visit: Visit) -> Answer:
 
 async def _confirmation(visit: Visit, record: Record, role: str, **more: Any) -> Answer:
     seen = await approving.preview(visit.tools, visit.actor, record.version.alert_id, role=role)
-    reach = await forecast(visit.tools, record.version.alert_id)
-    people = sum(channel.addresses for channel in reach.channels)
+    reach = await forecast_soon(visit.tools, record.version.alert_id)
+    people = sum(channel.addresses for channel in reach.channels) if reach else None
     area = area_of(visit, record)
     context: dict[str, Any] = {
         "record": record,
@@ -167,6 +171,12 @@ def _map(visit: Visit, record: Record) -> Map | None:
         return None
     country = record.version.rules.country
     return draw(visit.tools.atlas, country, record.alert.area, visit.language)
+
+
+async def await_count(visit: Visit) -> Answer:
+    """Tell whether the audience is counted: once it is, or in a while."""
+    reach = await forecast_soon(visit.tools, visit.path("id"), within=COUNTING_S)
+    return web.json_response({"counted": reach is not None})
 
 
 async def approve(visit: Visit) -> Answer:
@@ -197,8 +207,10 @@ async def approve(visit: Visit) -> Answer:
     return visit.redirect(f"/alerts/{version.alert_id}")
 
 
-def _act(visit: Visit, record: Record, people: int, area: str, *, last: bool) -> str:
-    """Name what the button does, and to how many."""
+def _act(visit: Visit, record: Record, people: int | None, area: str, *, last: bool) -> str:
+    """Name what the button does, and to how many where that is counted."""
+    if people is None:
+        return _act_uncounted(visit, record, area, last=last)
     if not people:
         return _act_for_nobody(visit, record, last=last)
     words = visit.words
@@ -240,6 +252,16 @@ def _act_for_nobody(visit: Visit, record: Record, *, last: bool) -> str:
     if record.exercise:
         return visit.say("Approve the exercise for its page and its feed alone")
     return visit.say("Approve it for the page and the feeds alone")
+
+
+def _act_uncounted(visit: Visit, record: Record, area: str, *, last: bool) -> str:
+    if record.exercise and last:
+        return visit.say("Send the exercise to all recipients in %(area)s", area=area)
+    if last:
+        return visit.say("Send to everybody in %(area)s", area=area)
+    if record.exercise:
+        return visit.say("Approve the exercise for all recipients in %(area)s", area=area)
+    return visit.say("Approve for everybody in %(area)s", area=area)
 
 
 def _unconfirmed(version: Version, typed: str) -> str:
@@ -288,6 +310,7 @@ PAGES: tuple[Page, ...] = (
     get("/alerts/{id}/approve", find_approval, May.APPROVE),
     get("/alerts/{id}/approve/{code}", show_approval, May.APPROVE),
     post("/alerts/{id}/approve/{code}", approve, May.APPROVE),
+    get("/alerts/{id}/counted", await_count, May.READ_RECORD),
     post("/alerts/{id}/return", send_back, May.APPROVE),
     post("/alerts/{id}/reject", reject, May.READ_RECORD),
 )

@@ -1,5 +1,6 @@
 // The officials' pages work without it. It saves a form while it is typed, keeps what could not be
-// sent for this window's session, and lets the bars of a live alert move.
+// sent for this window's session, lets the bars of a live alert move, and puts figures in their place
+// once they are counted.
 "use strict";
 
 const AFTER_MS = 1500; // of quiet
@@ -8,6 +9,7 @@ const LOST_MS = 10000; // without an answer
 
 for (const form of document.querySelectorAll("[data-autosave]")) keepSaving(form);
 for (const board of document.querySelectorAll("[data-live]")) keepMoving(board);
+for (const place of document.querySelectorAll("[data-counting]")) awaitCount(place);
 for (const crop of document.querySelectorAll("[data-crop]")) keepPart(crop);
 
 function keepSaving(form) {
@@ -139,6 +141,31 @@ function keepPart(crop) {
     draw();
   });
   draw();
+}
+
+// The rest of the page, and what was typed on it, stays.
+async function awaitCount(place) {
+  let counted = false;
+  try {
+    const answer = await fetch(place.dataset.counting);
+    if (answer.redirected || !answer.ok) return;
+    counted = (await answer.json()).counted;
+    if (counted) await showCounted(place.querySelector("a").href);
+  } catch {
+    // The connection is lost: it is asked again.
+  }
+  const waiting = document.querySelector("[data-counting]");
+  if (waiting) setTimeout(awaitCount, counted ? AFTER_MS : AGAIN_MS, waiting);
+}
+
+async function showCounted(address) {
+  const answer = await fetch(address);
+  if (answer.redirected || !answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const place of document.querySelectorAll("[data-counted]")) {
+    const fresh = page.querySelector(`[data-counted=${place.dataset.counted}]`);
+    if (fresh) place.replaceChildren(...fresh.childNodes);
+  }
 }
 
 function keepMoving(board) {

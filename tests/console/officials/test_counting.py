@@ -1,0 +1,84 @@
+"""Whoever decides never reads a number that is not counted yet, and does not wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from playwright.async_api import expect
+
+from alertd.pipeline.audience import Intent, audience_soon
+from alertd.pipeline.recipients import Recipient, add
+from alertd.store.store import Store
+from alertd.tools import Actor, Tools
+from tests.console.conftest import SignIn, desk_at
+from tests.console.officials.conftest import freshen
+from tests.web.conftest import Submit
+
+
+class Held:
+    """A ledger in which counting an audience takes until it is let go."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.go = asyncio.Event()
+
+    async def read(self, work: Any, *args: Any, **kwargs: Any) -> Any:
+        if work.__name__ == "_count":
+            await self.go.wait()
+        return await self._store.read(work, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+async def test_an_approval_says_that_it_is_still_counted_and_then_shows_the_figures(
+    tools: Tools, signed_in: SignIn, submit: Submit
+) -> None:
+    await _enter(tools)
+    page = f"/alerts/{await submit()}/approve/prosecutor"
+    prosecutor = await signed_in("prosecutor")
+    await freshen(tools, prosecutor)
+    held = Held(tools.store)
+    async with desk_at(replace(tools, store=held)) as desk:
+        shown = await desk.open(person=prosecutor)
+        await shown.goto(f"{desk.url}{page}")
+        await expect(shown.get_by_role("status")).to_contain_text("still being counted")
+        button = shown.locator("form.confirm button.primary")
+        await expect(button).to_have_text("Approve the exercise for all recipients in Attica")
+        assert await shown.get_by_role("table", name="Who would get it").count() == 0
+        await shown.get_by_label("Reference of the order").fill("EX 1/2026")
+        held.go.set()
+        await expect(button).to_have_text("Approve the exercise for 1 recipient in Attica")
+        await expect(shown.locator(".reach-sentence")).to_contain_text("1 exercise recipient in")
+        await expect(shown.get_by_role("table", name="Who would get it")).to_be_visible()
+        assert await shown.get_by_label("Reference of the order").input_value() == "EX 1/2026"
+
+
+async def test_a_count_is_not_waited_for_and_is_there_once_it_is_done(tools: Tools) -> None:
+    await _enter(tools)
+    slow = replace(tools, store=(held := Held(tools.store)))
+    regions = tools.atlas.reaches(["GR-I"])
+    intent = Intent(alert_id="", regions=regions, exercise=True, channels=frozenset({"email"}))
+    assert await audience_soon(slow, intent, within=0) is None
+    held.go.set()
+    counted = await audience_soon(slow, intent, within=10)
+    assert counted is not None
+    assert [each.addresses for each in counted.shares] == [1]
+
+
+async def _enter(tools: Tools) -> None:
+    entrant = Recipient.model_validate(
+        {
+            "channel": "email",
+            "address": "reader@example.org",
+            "language": "en",
+            "regions": ["GR-I"],
+            "label": "Example",
+            "exercise": True,
+            "consent": "Example form",
+            "consent_at": tools.clock(),
+        }
+    )
+    await add(tools, Actor(1, "Example", frozenset({"operator"})), entrant)
