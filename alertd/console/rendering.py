@@ -6,9 +6,9 @@ Every `console*.po` of a language is one catalogue: each part of the console has
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -65,7 +65,7 @@ class Words:
 
     def date(self, at: datetime) -> str:
         """Give `22 November 2026`."""
-        return format_date(at.astimezone(self.zone), "d MMMM y", locale=self.locale)
+        return _day(at.astimezone(self.zone).date(), self.language)
 
     def moment(self, at: datetime, *, seconds: bool = False) -> str:
         """Give date, time and the zone's name."""
@@ -91,6 +91,11 @@ class Words:
         if part < whole:
             share = min(share, 0.99)
         return format_percent(share, "0 %", locale=self.locale)
+
+
+@lru_cache(maxsize=1000)
+def _day(day: date, language: str) -> str:
+    return format_date(day, "d MMMM y", locale=Locale.parse(language, sep="-"))
 
 
 class Rendering:

@@ -6,9 +6,8 @@ or ended. Roles are judged besides, by the tables of the API and of the console.
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import Connection, select, union
+from sqlalchemy import Connection, literal, select, union, union_all
 
 from alertd.core.alert import ChildAlert
 from alertd.core.errors import InvalidAlert, NotAllowed, Problem
@@ -26,10 +25,17 @@ Sight = Callable[[str, Collection[str]], bool]
 
 
 def of_person(conn: Connection, person_id: int) -> Jurisdiction:
-    def of(column: Any) -> frozenset[str]:
-        return frozenset(conn.scalars(select(column).where(column.table.c.person_id == person_id)))
-
-    return Jurisdiction(of(person_regions.c.region), of(person_programmes.c.programme))
+    columns = (person_regions.c.region, person_programmes.c.programme)
+    both = union_all(
+        *(
+            select(literal(column.name), column).where(column.table.c.person_id == person_id)
+            for column in columns
+        )
+    )
+    found: dict[str, set[str]] = {column.name: set() for column in columns}
+    for name, value in conn.execute(both):
+        found[name].add(value)
+    return Jurisdiction(*map(frozenset, found.values()))
 
 
 @dataclass(slots=True)

@@ -13,8 +13,10 @@ from alertd.shapes import AlertView, EndpointAnswer, ProgressView, TakenDown
 from alertd.store.schema import HALTED, deliveries, dispatches
 from alertd.views import show_alert, show_progress
 from alertd.watch.auditlog import AuditFilter, AuditLine, find_entries
+from alertd.watch.dispatchlog import HALTED_STATES
 
 ENTRIES = 500
+LOOKED_AT = 20_000  # failures whose reasons are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class Report:
     alert: AlertView
     progress: ProgressView
     failures: tuple[Failures, ...]
+    more_failures: int  # beyond those that were looked at
     gone: tuple[TakenDown, ...]  # all that was public
     answers: tuple[EndpointAnswer, ...]  # of those who were asked to delete it
     timeline: tuple[AuditLine, ...]  # oldest first
@@ -42,11 +45,13 @@ class Report:
 def read_report(conn: Connection, alert_id: str, now: datetime, *, public_url: str) -> Report:
     """Give the whole report; raises NotFound."""
     alert = show_alert(conn, alert_id, None)
+    seen, failures = show_progress(conn, alert_id, now), failures_of(conn, alert_id)
     entries = find_entries(conn, AuditFilter(alert_id=alert_id), before=None, limit=ENTRIES)
     return Report(
         alert=alert,
-        progress=show_progress(conn, alert_id, now),
-        failures=tuple(failures_of(conn, alert_id)),
+        progress=seen,
+        failures=tuple(failures),
+        more_failures=_given_up(seen) - sum(each.count for each in failures),
         gone=tuple(read_gone(conn, alert_id, public_url=public_url)),
         answers=tuple(read_answers(conn, alert_id)),
         timeline=tuple(reversed(entries.lines)),
@@ -54,20 +59,30 @@ def read_report(conn: Connection, alert_id: str, now: datetime, *, public_url: s
     )
 
 
-def failures_of(conn: Connection, alert_id: str) -> list[Failures]:
-    """Count what was given up, by reason: from the index of the halted alone."""
-    rows = conn.execute(
-        select(
-            dispatches.c.kind,
-            deliveries.c.channel,
-            deliveries.c.state,
-            deliveries.c.reason,
-            func.count(),
-        )
+def _given_up(seen: ProgressView) -> int:
+    return sum(
+        tally.count
+        for dispatch in seen.dispatches
+        for channel in dispatch.channels
+        for state, tally in channel.states.items()
+        if state in HALTED_STATES
+    )
+
+
+def failures_of(conn: Connection, alert_id: str, most: int = LOOKED_AT) -> list[Failures]:
+    """Count what was given up, by reason: from the index of the halted alone, and no more."""
+    halted = (
+        select(dispatches.c.kind, deliveries.c.channel, deliveries.c.state, deliveries.c.reason)
         .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
         .where(dispatches.c.alert_id == alert_id, text(f"deliveries.{HALTED}"))
-        .group_by(dispatches.c.kind, deliveries.c.channel, deliveries.c.state, deliveries.c.reason)
-        .order_by(dispatches.c.kind, deliveries.c.channel, func.count().desc())
+        .limit(most)
+        .subquery()
+    )
+    alike = (halted.c.kind, halted.c.channel, halted.c.state, halted.c.reason)
+    rows = conn.execute(
+        select(*alike, func.count())
+        .group_by(*alike)
+        .order_by(halted.c.kind, halted.c.channel, func.count().desc())
     )
     return [
         Failures(kind=kind, channel=channel, state=state, reason=reason or "", count=count)

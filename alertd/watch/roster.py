@@ -59,8 +59,13 @@ def find_recipients(conn: Connection, wanted: Wanted, *, after: int, limit: int)
         ]
         end = min((each for each in ends if each is not None), default=None)
         bound = place <= end if end is not None else true()
-        there = select(place).where(recipient_regions.c.region.in_(regions), place > after, bound)
-        window, bound = recipients.c.id.in_(there), true()
+        there = (
+            select(place)
+            .where(recipient_regions.c.region.in_(regions), place > after, bound)
+            .cte("there")
+            .prefix_with("MATERIALIZED", dialect="postgresql")  # or it goes through everybody
+        )
+        window, bound = recipients.c.id.in_(select(there.c.recipient_id)), true()
     query = select_recipients().where(window, bound, *_fits(wanted))
     found = conn.execute(query.limit(limit + 1)).mappings().all()
     rows = tuple(recipient_views(conn, found[:limit]))

@@ -46,6 +46,8 @@ async def report(visit: Visit) -> Answer:
             for channel in dispatch.channels
         ],
         failures=[_failure(visit, each) for each in found.failures],
+        more_failures=found.more_failures,
+        export=link("/log.csv", {"alert": found.alert.id, "state": State.DEAD}),
         gone=[{**each.model_dump(), "what": visit.say(PUBLIC[each.what])} for each in found.gone],
         answers=[_answer(visit, each) for each in found.answers],
         entries=[

@@ -80,6 +80,13 @@ async def test_no_page_scans_the_ledger(store: Store) -> None:
     assert {name: steps for name, steps in found.items() if steps} == {}
 
 
+async def test_a_report_counts_the_reasons_of_so_many_failures_and_no_more(store: Store) -> None:
+    await store.write(fill, COUNT)
+    all_of_them = await store.read(failures_of, "example05")
+    few = await store.read(failures_of, "example05", most=3)
+    assert sum(each.count for each in few) == 3 < sum(each.count for each in all_of_them)
+
+
 async def test_the_check_of_plans_sees_a_scan(store: Store) -> None:
     await store.write(fill, 2000)
 
