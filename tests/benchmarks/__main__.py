@@ -47,7 +47,8 @@ async def bench(arena: Arena, plan: Plan, parts: set[str], report: Report) -> No
     if "public" in parts:
         report.tell(await public(arena, plan.count(10_000), plan.rounds))
     if "console" in parts:
-        report.tell(await console(arena, 1_000_000, 9))
+        facts, report.pages = await console(arena, 1_000_000, 9)
+        report.tell(facts)
     if "ledger" in parts:
         facts, report.stages = await contests.ledger_share(arena, plan.count(6_000), 2)
         report.tell(facts)

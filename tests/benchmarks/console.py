@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from alertd.app import App
@@ -12,7 +12,7 @@ from alertd.pipeline.audience import FRESH, Intent, audience
 from alertd.settings import Settings, embedded
 from tests.benchmarks.arena import Arena
 from tests.benchmarks.contests import Fact
-from tests.benchmarks.pages import PUBLIC, Look, looks
+from tests.benchmarks.pages import GROUPS, PUBLIC, Look, group_of, looks
 from tests.benchmarks.plans import faults, statements
 from tests.benchmarks.readers import DATABASES
 from tests.benchmarks.scene import Scene, played
@@ -24,9 +24,13 @@ COUNTING = ("/check", "/activation")  # pages that say how many are reached
 ENTRIES, PAST = 200_000, 2_000  # of the audit log; alerts long over
 
 
-async def console(arena: Arena, count: int, rounds: int) -> list[Fact]:
-    """Ask for every page in turn, `rounds` times, on either database."""
-    facts = []
+Times = dict[str, list[float]]
+"""What each page took, in ms, round by round; the first is of a cold cache."""
+
+
+async def console(arena: Arena, count: int, rounds: int) -> tuple[list[Fact], list[str]]:
+    """Ask for every page in turn, `rounds` times, on either database; gives a table as well."""
+    facts, taken = [], {}
     for db, name in DATABASES.items():
         folder, database = await arena.fresh(db)
         place = Place(folder=str(folder), database=database, channel="", settings={})
@@ -34,10 +38,12 @@ async def console(arena: Arena, count: int, rounds: int) -> list[Fact]:
             App.open(_settings(place)) as app,
             played(app.tools, count, entries=ENTRIES, past=PAST) as scene,
         ):
-            facts += [await _plans(scene, name), *await _times(scene, rounds, name)]
+            facts.append(await _plans(scene, name))
+            taken[name] = await _times(scene, rounds)
+            facts += [_fact(name, page, times) for page, times in taken[name].items()]
             facts.append(await _reach(scene, name))
         await arena.forget(place)
-    return facts
+    return facts, list(_table(taken))
 
 
 def _settings(place: Place) -> Settings:
@@ -68,22 +74,38 @@ async def ask(scene: Scene, look: Look) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-async def _times(scene: Scene, rounds: int, database: str) -> Sequence[Fact]:
+async def _times(scene: Scene, rounds: int) -> Times:
     pages = looks(scene)
-    taken: dict[Look, list[float]] = {look: [] for look in pages}
-    for _ in range(rounds + 1):  # what is first is of a cold cache
+    taken: Times = {look.name: [] for look in pages}
+    for _ in range(rounds + 1):
         await scene.freshen()
         for look in pages:
-            taken[look].append(await ask(scene, look))
-    return [
-        Fact(f"{database}, {look.name}", statistics.median(times[1:]), "ms", BOUND_MS, _note(times))
-        for look, times in taken.items()
-    ]
+            taken[look.name].append(await ask(scene, look))
+    return taken
 
 
-def _note(times: Sequence[float]) -> str:
-    p95 = statistics.quantiles(times[1:], n=20)[-1]
-    return f"p95 {p95:.1f}, first {times[0]:.0f}"
+def _fact(database: str, page: str, times: Sequence[float]) -> Fact:
+    note = f"p95 {_p95(times):.1f}, first {times[0]:.0f}"
+    return Fact(f"{database}, {page}", statistics.median(times[1:]), "ms", BOUND_MS, note)
+
+
+def _p95(times: Sequence[float]) -> float:
+    return statistics.quantiles(times[1:], n=20)[-1]
+
+
+def _table(taken: Mapping[str, Times]) -> Iterator[str]:
+    """Tell the pages in groups: of each the least and the greatest median, and the worst p95."""
+    yield f"| page | {' | '.join(f'{database} | p95' for database in taken)} |"
+    yield "| --- " * (2 * len(taken) + 1) + "|"
+    for group in GROUPS:
+        cells = []
+        for pages in taken.values():
+            mine = [times for page, times in pages.items() if group_of(page) == group]
+            medians = [round(statistics.median(times[1:])) for times in mine]
+            least, most = min(medians), max(medians)
+            cells += [f"{least} to {most}" if least < most else f"{most}"]
+            cells += [f"{max(map(_p95, mine)):.0f}"]
+        yield f"| {group} | {' | '.join(cells)} |"
 
 
 async def _plans(scene: Scene, database: str) -> Fact:

@@ -5,9 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.benchmarks.scene import Scene
+from tests.benchmarks.scene import REGIONAL, Scene
 
 PUBLIC = "public"
+
+GROUPS = {
+    "start page, list of alerts": ("start", "alerts"),
+    "an alert: record, bars, end": ("alert,", "alert: its", "alert: end"),
+    "approval": ("approval",),
+    "an alert's previews, page and mail in a frame": ("alert: ",),
+    "form of an update: last step": ("form of",),
+    "form: last step, page in a frame": ("form: check", "form: page"),
+    "form: start and steps, a photo": ("submit", "form: "),
+    "board, a channel": ("board",),
+    "dispatch log, whatever is asked; a delivery": ("log", "a delivery"),
+    "dead letters, a hundred before their requeue": ("dead",),
+    "recipients, whatever is asked; one, a new one": ("recipients", "a recipient"),
+    "audit log, whatever is asked": ("audit",),
+    "report of an alert, release": ("report", "release"),
+    "whoever is bound to two regions: all of these": ("regional",),
+    "people, rules, account": ("people", "rules", "account"),
+    "public pages, feeds, state, newsroom, banner": ("public",),
+}
+"""How pages are told together: by how their names begin; the first that fits."""
+
+
+def group_of(page: str) -> str:
+    return next(group for group, begins in GROUPS.items() if page.startswith(begins))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +46,13 @@ class Look:
 
 def looks(scene: Scene) -> list[Look]:
     """Give every page, the worst questions among them."""
-    return [*_officials(scene), *_operators(scene), *_administrators(), *_public(scene)]
+    return [
+        *_officials(scene),
+        *_operators(scene),
+        *_regional(scene),
+        *_administrators(),
+        *_public(scene),
+    ]
 
 
 def _officials(scene: Scene) -> Iterator[Look]:
@@ -80,6 +110,36 @@ def _operators(scene: Scene) -> Iterator[Look]:
     yield ask("/audit?actor=person:1", "audit: a person of none")
     yield ask(f"{scene.live}/report", "report")
     yield ask("/release", "release")
+
+
+def _regional(scene: Scene) -> Iterator[Look]:
+    """Give the pages that choose, for whoever is bound to regions, what they may see."""
+
+    def ask(path: str, name: str) -> Look:
+        return Look(REGIONAL, path, f"regional: {name}")
+
+    yield ask("/", "start")
+    yield ask("/alerts", "alerts")
+    yield ask("/alerts?state=ended", "alerts long over")
+    yield ask(f"{scene.live}/live", "alert")
+    yield ask(f"{scene.live}/report", "report")
+    yield ask("/board", "board")
+    yield ask("/board/channel?lane=sms", "a channel")
+    yield ask("/log", "log")
+    yield ask("/log?state=delivered&channel=sms", "log, a state of many")
+    yield ask("/log?state=queued", "log, waiting")
+    yield ask("/log?state=dead&reason=dns", "log, dead for a reason of none")
+    yield ask("/log?reason=throttled", "log, a reason of none")
+    yield ask("/log?case=EX-2026-0001&state=sent", "log, a case and a state of none")
+    yield ask("/log?address=7", "log, an address")
+    yield ask("/log/4711", "a delivery")
+    yield ask("/dead-letters", "dead letters")
+    yield ask("/recipients", "recipients")
+    yield ask("/recipients?region=GR-B&language=en", "recipients, a language of none")
+    yield ask("/recipients?channel=webhook", "recipients, a channel of none")
+    yield ask("/recipients/1711", "a recipient")
+    yield ask("/audit", "audit")
+    yield ask("/audit?actor=person:1", "audit, a person of none")
 
 
 def _administrators() -> Iterator[Look]:

@@ -25,6 +25,7 @@ class Report:
 
     tables: list[Table] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    pages: list[str] = field(default_factory=list)  # lines of a table
     stages: Table | None = None
     curves: dict[str, list[tuple[int, Row]]] = field(default_factory=dict)
 
@@ -64,6 +65,9 @@ class Report:
             yield from (*_stages(self.stages), "")
         if self.curves:
             yield from (*_curves(self.curves), "")
+        if self.pages:
+            yield from ("**Pages of the console**, ms, medians and the worst 95th percentile\n",)
+            yield from (*self.pages, "")
         yield from ("| fact | measured | at most | |", "|---|---|---|---|", *map(_fact, self.facts))
 
     def _raw(self) -> dict[str, object]:

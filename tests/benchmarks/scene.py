@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import DummyCookieJar, FormData
 from aiohttp.test_utils import TestClient, TestServer
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, insert, text, update
 
 from alertd.anchors import Signer
 from alertd.console.app import add_console
@@ -20,11 +20,13 @@ from alertd.pipeline.rule_sets import register_all
 from alertd.publishing.press import Press
 from alertd.settings import embedded
 from alertd.store.schema import dispatches, to_micros
+from alertd.store.schema.accounts import person_regions
 from alertd.tools import Tools
 from alertd.watch.watcher import Watcher
 from alertd.web import make_api_app, make_public_app
 from tests.benchmarks.crowd import age, deliver, fill
-from tests.console.conftest import Browser, sign_in
+from tests.console.conftest import STAFF as ROLES
+from tests.console.conftest import Browser, enter, sign_in
 from tests.console.officials.conftest import begin, fields_of, freshen
 from tests.console.officials.conftest import fill as fill_in
 from tests.factories import child_facts, make_alert
@@ -32,6 +34,7 @@ from tests.web.conftest import Sink, picture, settle_queued
 
 APPROVERS = ("police", "prosecutor", "activation")
 STAFF = ("submitter", *APPROVERS, "operator", "reader", "administrator")
+REGIONAL = "regional operator"  # of the two regions whose recipients there are
 SYNTHETIC = 3  # alerts; the fourth is the one that the pages show
 _AFTER = 100_000_000  # where the deliveries of the big alert are numbered from
 _NUMBERED = ("persons", "addresses", "recipients", "versions", "dispatches", "deliveries")
@@ -101,6 +104,9 @@ async def _play(
     crowd: int,
 ) -> Scene:
     people = {role: await sign_in(tools, console, role) for role in STAFF}
+    bounded = await enter(tools, "Example regional operator", ROLES["operator"])
+    await tools.store.write(_bound, bounded)
+    people[REGIONAL] = await sign_in(tools, console, "operator", person_id=bounded)
     author = people["submitter"]
     live = await _submit(tools, author, case_reference="EX-2026-0001")
     for role in APPROVERS:
@@ -178,6 +184,12 @@ def _send(conn: Connection, alert_id: str, count: int) -> None:
         conn.execute(text("SET LOCAL statement_timeout = 0"))
     deliver(conn, number, count, base=_AFTER, last=True)
     _number_on(conn)
+
+
+def _bound(conn: Connection, person_id: int) -> None:
+    """Bind a person to regions."""
+    rows = [{"person_id": person_id, "region": region} for region in ("GR-I", "GR-B")]
+    conn.execute(insert(person_regions), rows)
 
 
 def _analyze(conn: Connection) -> None:
