@@ -240,8 +240,7 @@ def growth_facts(curves: dict[str, list[tuple[int, Row]]]) -> list[Fact]:
             ),
             Fact(f"peak memory of a process, {large:,}, {name}", memory[0], "MiB", 150),
         ]
-        senders = [each for run in sizes[large].runs if (each := run.extra.get("sender_mib"))]
-        if senders:
+        if alone := max(run.extra["sender_mib"] for run in sizes[large].runs):
             what = f"peak memory of a process that only sends, {large:,}, {name}"
-            facts.append(Fact(what, max(senders), "MiB", 150))
+            facts.append(Fact(what, alone, "MiB", 150))
     return facts

@@ -98,7 +98,7 @@ async def alertd(
             "opened_at": opened,
             "first_s": first - said[0]["opened_at"],
             "batches": sum(each["batches"] for each in said),
-            **{"sender_mib": max(each["rss_mib"] for each in said[1:]) for _ in said[1:2]},
+            "sender_mib": max((each["rss_mib"] for each in said[1:]), default=0),
             **stages,
         },
     )
