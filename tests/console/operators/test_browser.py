@@ -18,6 +18,8 @@ from tests.console.conftest import COOKIE, Browser, Desk, desk_at
 from tests.console.gallery import Gallery
 from tests.web.conftest import Deliver
 
+A4 = 718  # px between the margins of a sheet that browsers set by themselves
+
 
 @pytest.fixture
 async def desk(
@@ -99,6 +101,11 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off(
     await page.locator("form[action$=preview] button.primary").click()
     await gallery.look(page, "requeue")
     gallery.finish()
+    await page.goto(paths["report"])
+    await page.set_viewport_size({"width": A4, "height": 1040})
+    await page.emulate_media(media="print")
+    assert await page.evaluate("document.documentElement.scrollWidth") == A4
+    assert await page.locator("thead").first.evaluate("(e) => e.offsetHeight") > 1
 
 
 async def test_nothing_moves_for_whoever_asked_for_that(desk: Desk) -> None:
