@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select, true
+from sqlalchemy import ColumnElement, Connection, Select, any_, func, select, true
 
 from alertd.shapes import RecipientView
 from alertd.store.schema import addresses, recipient_regions, recipients
@@ -59,13 +59,8 @@ def find_recipients(conn: Connection, wanted: Wanted, *, after: int, limit: int)
         ]
         end = min((each for each in ends if each is not None), default=None)
         bound = place <= end if end is not None else true()
-        there = (
-            select(place)
-            .where(recipient_regions.c.region.in_(regions), place > after, bound)
-            .cte("there")
-            .prefix_with("MATERIALIZED", dialect="postgresql")  # or it goes through everybody
-        )
-        window, bound = recipients.c.id.in_(select(there.c.recipient_id)), true()
+        there = select(place).where(recipient_regions.c.region.in_(regions), place > after, bound)
+        window, bound = _among(conn, there), true()
     query = select_recipients().where(window, bound, *_fits(wanted))
     found = conn.execute(query.limit(limit + 1)).mappings().all()
     rows = tuple(recipient_views(conn, found[:limit]))
@@ -90,6 +85,12 @@ def _end(
         query.where(place > after).order_by(place).offset(count - 1).limit(1)
     )
     return found
+
+
+def _among(conn: Connection, there: Select[Any]) -> ColumnElement[bool]:
+    if conn.dialect.name == "postgresql":  # by IN it goes through everybody where few fit
+        return recipients.c.id == any_(func.array(there.scalar_subquery()))
+    return recipients.c.id.in_(there)
 
 
 def _fits(wanted: Wanted) -> list[ColumnElement[bool]]:

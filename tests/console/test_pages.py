@@ -52,7 +52,7 @@ WHO = (
     (r"\w+ /(log|alerts/{id}/(report|events|progress|live))\b", AT_WORK),
     (r"GET /alerts(/{id})?$", AT_WORK),
     (r"\w+ /(submit|alerts/{id}/(edit|update))\b", {"submitter"}),
-    (r"\w+ /alerts/{id}/(photo|preview|frames|reject)\b", {"submitter", *APPROVERS}),
+    (r"\w+ /alerts/{id}/(photo|preview|frames|counted|reject)\b", {"submitter", *APPROVERS}),
     (r"\w+ /alerts/{id}/(end|approve|return)\b", APPROVERS),
 )
 """Who may open what, told a second time: a change of the table has to be meant. The first holds."""
