@@ -222,6 +222,8 @@ async def test_cookies_are_for_this_host_alone_and_out_of_scripts_reach(
         "/\\evil.example.test/",
         "javascript:alert(1)",
         "\t//evil.example.test",
+        "/\t/evil.example.test",
+        "/\n/evil.example.test",
         "http://[evil.example.test",
     ],
 )

@@ -14,11 +14,12 @@ from sqlalchemy import select, update
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from alertd.pipeline import credentials
+from alertd.pipeline.sessions import FRESH, find, keep, use_fresh_factor
 from alertd.store.schema import persons
 from alertd.store.schema.accounts import sessions
 from alertd.tools import Tools
 from tests.conftest import FakeClock
-from tests.console.conftest import COOKIE, Browser, SignIn, enter
+from tests.console.conftest import COOKIE, Browser, SignIn, enter, sign_in
 
 PASSWORD = "correct horse battery staple"
 NAME = "Example Officer"
@@ -295,3 +296,22 @@ async def test_what_asks_for_the_factor_anew_gets_it_for_one_act(
     assert codes[0] not in page
     assert re.search(r"<li>[a-z2-9-]{14}</li>", page)
     assert (await browser.post("/account/recovery")).headers["Location"].startswith("/again")
+
+
+async def test_a_factor_given_anew_serves_its_own_session_and_for_minutes(
+    tools: Tools, console: Console, clock: FakeClock
+) -> None:
+    there = await sign_in(tools, console, "operator")
+    here = await sign_in(tools, console, "operator", person_id=there.person_id)
+    first = await find(tools, there.cookies[COOKIE])
+    second = await find(tools, here.cookies[COOKIE])
+    assert first is not None
+    assert second is not None
+    await keep(tools, first.id, fresh_at=clock())
+    await keep(tools, second.id, fresh_at=None)
+    assert not await use_fresh_factor(tools, second)
+    clock.tick(seconds=FRESH.total_seconds())
+    assert not await use_fresh_factor(tools, first)
+    await keep(tools, first.id, fresh_at=clock())
+    assert await use_fresh_factor(tools, first)
+    assert not await use_fresh_factor(tools, first)

@@ -14,6 +14,7 @@ from alertd.pipeline import formdrafts
 from alertd.pipeline.recipients import Recipient, add
 from alertd.pipeline.versions import latest, open_facts
 from alertd.tools import Actor, Tools
+from tests.conftest import FakeClock
 from tests.console.conftest import Browser
 from tests.console.officials.conftest import (
     APPROVERS,
@@ -136,6 +137,22 @@ async def test_an_update_marks_what_is_new(
     shown = await officials["police"].read(page)
     assert "<del>red jacket, blue jeans</del>" in shown
     assert "<ins>green coat</ins>" in shown
+
+
+async def test_whom_it_reaches_is_counted_from_the_step_of_the_area_on(
+    tools: Tools, clock: FakeClock, officials: Mapping[str, Browser]
+) -> None:
+    operator = Actor(officials["operator"].person_id, "Example", frozenset({"operator"}))
+    told = {"channel": "sms", "address": "+306900000000", "language": "el", "regions": ["GR-I"]}
+    told |= {"recipient_class": "citizen", "exercise": True, "label": "Example"}
+    told |= {"consent": "Example contract 7", "consent_at": "2026-01-31T10:00:00+02:00"}
+    await add(tools, operator, Recipient.model_validate(told))
+    author = officials["submitter"]
+    path = await begin(author)
+    await fill(author, path, make_alert(tools.clock()), tools)
+    clock.tick(minutes=10)
+    shown = await author.read(f"{path}/check")
+    assert re.search(r"as of <time[^>]*>04:00:00<", shown)
 
 
 async def test_a_region_that_only_one_channel_reaches_is_shown_beside_the_others(

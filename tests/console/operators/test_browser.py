@@ -111,9 +111,15 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off(
 async def test_nothing_moves_for_whoever_asked_for_that(desk: Desk) -> None:
     page = await desk.open()
     await page.goto("/board")
-    moving = "[...document.querySelectorAll('*')].filter(e => "
-    moving += "getComputedStyle(e).animationName !== 'none').length"
-    assert await page.evaluate(moving) == 0
+    await page.evaluate(
+        "document.querySelector('main').innerHTML += '<p class=stage-failed></p>"
+        "<svg class=stack><rect/></svg>'"
+    )
+    styles = "['.stage-failed', '.stack rect'].map(at => document.querySelector(at))"
+    styles += ".map(getComputedStyle).flatMap(e => [e.animationName, e.transitionDuration])"
+    assert await page.evaluate(styles) == ["none", "0s", "none", "0s"]
+    await page.emulate_media(reduced_motion="no-preference")
+    assert await page.evaluate(styles) == ["alarm", "0s", "none", "0.4s, 0.4s"]
 
 
 async def test_the_keyboard_alone_pauses_a_channel(desk: Desk) -> None:
