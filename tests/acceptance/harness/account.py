@@ -102,12 +102,10 @@ def _leased(conn: Connection) -> set[tuple[int, str]]:
 
 
 def _rows(conn: Connection) -> list[Row]:
-    handed = (
-        select(attempts.c.delivery_id, func.count().label("count"))
-        .where(attempts.c.number > 0, attempts.c.result.in_(HANDED))
-        .group_by(attempts.c.delivery_id)
-        .subquery()
-    )
+    # Asked apart: joined, PostgreSQL would go by key through every group for every delivery.
+    count = select(attempts.c.delivery_id, func.count()).group_by(attempts.c.delivery_id)
+    came = attempts.c.result.in_(HANDED)
+    handed = dict(conn.execute(count.where(attempts.c.number > 0, came)).tuples().all())
     query = (
         select(
             deliveries.c.id,
@@ -116,11 +114,9 @@ def _rows(conn: Connection) -> list[Row]:
             addresses.c.address,
             deliveries.c.state,
             deliveries.c.repeat,
-            func.coalesce(handed.c.count, 0).label("handed"),
         )
         .join(dispatches, dispatches.c.id == deliveries.c.dispatch_id)
         .join(addresses, addresses.c.id == deliveries.c.address_id)
-        .outerjoin(handed, handed.c.delivery_id == deliveries.c.id)
         .where(deliveries.c.channel != "feed")
     )
     return [
@@ -131,7 +127,7 @@ def _rows(conn: Connection) -> list[Row]:
             address=row.address,
             state=row.state,
             repeat=bool(row.repeat),
-            handed=row.handed,
+            handed=handed.get(row.id, 0),
         )
         for row in conn.execute(query)
     ]
