@@ -105,7 +105,8 @@ def _rows(conn: Connection) -> list[Row]:
     # Asked apart: joined, PostgreSQL would go by key through every group for every delivery.
     count = select(attempts.c.delivery_id, func.count()).group_by(attempts.c.delivery_id)
     came = attempts.c.result.in_(HANDED)
-    handed = dict(conn.execute(count.where(attempts.c.number > 0, came)).tuples().all())
+    came_by = conn.execute(count.where(attempts.c.number > 0, came))
+    handed = {row.delivery_id: row[1] for row in came_by}
     query = (
         select(
             deliveries.c.id,
