@@ -6,7 +6,6 @@
 # make lock                 pin the dependencies anew
 #
 # Needs make and Python >= 3.11, nothing else. PYTHON=python3.12 chooses another one.
-# Three runners keep two processors at work: a fault that is waited out leaves one idle.
 # Tests of pages want Chromium too (its headless shell costs half), those of alert rules promtool,
 # those of signing in at an identity provider node and npm: what is missing is skipped loudly, and
 # with CI=true it fails.
@@ -22,7 +21,7 @@ demo: $(STAMP)
 	@$(BIN)/alertd demo $(ARGS)
 
 test: style
-	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 style: $(STAMP)
 	$(BIN)/ruff check --no-cache .

@@ -19,7 +19,7 @@ from alertd.store.store import Store, open_store
 from tests.ports import free_port
 
 MEMORY = Path("/dev/shm")
-ROOM = 4 << 30  # bytes that three runners at work may fill
+ROOM = 4 << 30  # bytes that the runners at work may fill
 
 
 def pytest_configure() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from alertd.core.regions import Atlas
 
@@ -22,7 +23,7 @@ class Jurisdiction:
 
     def covers(self, programme: str, reached: Iterable[str], atlas: Atlas) -> bool:
         """Tell whether the whole of an alert lies inside: then it may be decided on."""
-        inside = atlas.smallest(atlas.reaches(self.regions))
+        inside = _inside(self.regions, atlas)
         return self._has(programme) and (
             not self.regions or atlas.smallest(reached).issubset(inside)
         )
@@ -30,14 +31,14 @@ class Jurisdiction:
     def touches(self, programme: str, reached: Iterable[str], atlas: Atlas) -> bool:
         """Tell whether some of an alert lies inside: then it may be seen."""
         there = atlas.smallest(reached)
-        inside = atlas.smallest(atlas.reaches(self.regions))
+        inside = _inside(self.regions, atlas)
         return self._has(programme) and (
             not self.regions or not there or not inside.isdisjoint(there)
         )
 
     def holds(self, regions: Iterable[str], atlas: Atlas) -> bool:
         """Tell whether all of these regions lie inside, whatever the programme."""
-        inside = atlas.smallest(atlas.reaches(self.regions))
+        inside = _inside(self.regions, atlas)
         below = atlas.smallest(code for each in regions for code in atlas.reaches([each]))
         return not self.regions or below.issubset(inside)
 
@@ -47,3 +48,9 @@ class Jurisdiction:
 
     def _has(self, programme: str) -> bool:
         return not self.programmes or programme in self.programmes
+
+
+@lru_cache(maxsize=256)
+def _inside(regions: frozenset[str], atlas: Atlas) -> frozenset[str]:
+    """Give the smallest regions of a jurisdiction; a list asks for each of its alerts."""
+    return atlas.smallest(atlas.reaches(regions))

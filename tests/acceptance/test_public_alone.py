@@ -58,4 +58,4 @@ async def test_one_process_sends_and_another_publishes(settings: Settings, tmp_p
                 assert answer.status == 200
         while not (files / "state.json").exists():  # noqa: ASYNC110 - files have no event
             await asyncio.sleep(0.05)
-    assert "Ειδοποιήσεις" in (files / "index.html").read_text()
+    assert "ειδοποιήσεις" in (files / "index.html").read_text()

@@ -119,6 +119,8 @@ NO_PAGES: Mapping[str, str] = {
     "/alerts/{id}/frames/{name}": "stands in a frame of the preview",
     "/submit/{id}/photo/{code}": "a photo",
     "/alerts/{id}/photo/{code}": "a photo",
+    "/alerts/{id}/counted": "parts of pages that waited for the audience's count",
+    "/submit/{id}/check/counted": "the same of the form's last step",
     "/alerts/{id}/events": "a stream of events",
     "/alerts/{id}/progress": "a part of the live page, which renews itself by it",
     "/": "the list in the authority's first language",

@@ -13,6 +13,7 @@ from alertd.pipeline import persons
 from alertd.pipeline.approve import reject
 from alertd.pipeline.ask import remind
 from alertd.pipeline.edit import edit
+from alertd.pipeline.expand import pending
 from alertd.pipeline.versions import key_of
 from alertd.store.schema import audit, renditions
 from alertd.tools import CONSOLE
@@ -27,6 +28,13 @@ async def test_every_open_role_is_asked_at_once(office: Office) -> None:
         assert dispatch.sent_at == office.clock.now
         assert dispatch.priority == Priority.END
         assert dispatch.deadline_at == (await office.version(alert_id)).expires_at
+
+
+async def test_who_is_asked_is_listed_and_never_looked_for_among_recipients(
+    office: Office,
+) -> None:
+    await office.submit()
+    assert await office.tools.store.read(pending) == []
 
 
 async def test_each_asking_is_an_audit_entry_that_names_persons(office: Office) -> None:

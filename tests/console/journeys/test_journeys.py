@@ -176,6 +176,6 @@ async def test_a_failing_channel_is_seen_paused_mended_and_its_messages_sent_aga
 
 
 async def choose_all_that_failed(page: Page) -> None:
-    await page.get_by_role("link", name="Failed messages").click()
+    await page.get_by_role("link", name="Failures").click()
     await page.get_by_role("button", name="Choose all").click()
     await page.get_by_role("button", name="Try the chosen ones again").click()
