@@ -196,7 +196,7 @@ def _prepare(connection: sqlite3.Connection, _: object) -> None:
         "secure_delete=ON",  # an erased address is overwritten, not only forgotten
         f"busy_timeout={BUSY_S * 1000}",
         "temp_store=MEMORY",
-        "cache_size=-4000",  # KiB, of each connection; what is more is in the kernel's cache
+        "cache_size=-2000",  # KiB, of each connection; what is more is in the kernel's cache
         "journal_size_limit=67108864",
     ):
         connection.execute(f"PRAGMA {pragma}")
