@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from alertd.app import App
+from alertd.cli.running import settle_in
 from alertd.pipeline.audience import FRESH, Intent, audience
 from alertd.settings import Settings, embedded
 from tests.benchmarks.arena import Arena
@@ -39,6 +40,7 @@ async def console(arena: Arena, count: int, rounds: int) -> tuple[list[Fact], li
             played(app.tools, count, entries=ENTRIES, past=PAST) as scene,
         ):
             facts.append(await _plans(scene, name))
+            settle_in()  # as the daemon does once it is open
             taken[name] = await _times(scene, rounds)
             facts += [_fact(name, page, times) for page, times in taken[name].items()]
             facts.append(await _reach(scene, name))
