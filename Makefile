@@ -6,22 +6,25 @@
 # make lock                 pin the dependencies anew
 #
 # Needs make and Python >= 3.11, nothing else. PYTHON=python3.12 chooses another one.
-# Tests of pages want Chromium too (its headless shell costs half), those of alert rules promtool,
-# those of signing in at an identity provider node and npm: what is missing is skipped loudly, and
-# with CI=true it fails.
+# Tests of pages want Chromium: it is installed where that is allowed. Those of alert rules want
+# promtool, those of signing in at an identity provider node and npm. What is missing is skipped
+# loudly, and with CI=true it fails.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test style lint screens bench chaos lock clean
+.PHONY: demo test browser style lint screens bench chaos lock clean
 
 demo: $(STAMP)
 	@$(BIN)/alertd demo $(ARGS)
 
-test: style
+test: style browser
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+browser: $(STAMP)
+	@$(BIN)/python -m tests.console.chromium
 
 style: $(STAMP)
 	$(BIN)/ruff check --no-cache .
@@ -31,7 +34,7 @@ lint: style
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-screens: $(STAMP)
+screens: browser
 	@ALERTD_SCREENS=build/screens $(BIN)/python -m pytest tests/console -k "axe or journeys" $(ARGS)
 	@echo "Look at every picture in build/screens"
 

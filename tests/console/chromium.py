@@ -1,9 +1,14 @@
-"""A real browser for the console's pages, and what is checked on each of them."""
+"""A real browser for the console's pages, and what is checked on each of them.
+
+Run by itself it sees to it that there is one: `make test` does so first.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +21,8 @@ DESKTOP, PHONE = (1440, 900), (390, 844)
 LANGUAGES = ("el", "en")
 # The shell has no window that it draws for nobody: a page costs half of what it does elsewhere.
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
+# A browser without a font measures no text: DejaVu has Greek and Cyrillic too.
+PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")
 SCREENS = os.environ.get("ALERTD_SCREENS")  # the folder that `make screens` fills
 
 
@@ -26,6 +33,26 @@ def views() -> list[tuple[str, tuple[int, int]]]:
     return [("el", PHONE)]
 
 
+def installed() -> str | None:
+    """Give the path of the machine's own browser, if it has one."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def install() -> None:
+    """Install Debian's browser where that is allowed, elsewhere the one that playwright brings."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (
+            ["apt-get", "update", "--quiet"],
+            ["apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES],
+        ):
+            sys.stderr.write(" ".join(command) + "\n")
+            subprocess.run(command, check=False, env=quiet, stdout=subprocess.DEVNULL)  # noqa: S603
+    if installed() is None:
+        command = [sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]
+        subprocess.run(command, check=False)  # noqa: S603 - what it lacks it says
+
+
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     """Open the machine's own Chromium, or the one that playwright brought.
@@ -33,9 +60,10 @@ async def chromium() -> AsyncIterator[Browser]:
     Without one the tests are skipped, loudly; in CI they fail.
     """
     async with async_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, BROWSERS)), None)
         try:
-            browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            browser = await playwright.chromium.launch(
+                executable_path=installed(), args=["--no-sandbox"]
+            )
         except Error:
             if os.environ.get("CI"):
                 raise
@@ -77,3 +105,8 @@ async def faults(page: Page, only: Sequence[str] = ()) -> list[str]:
         for each in found.response["violations"]
         for node in each["nodes"]
     ]
+
+
+if __name__ == "__main__":
+    if installed() is None:
+        install()
