@@ -21,8 +21,9 @@ DESKTOP, PHONE = (1440, 900), (390, 844)
 LANGUAGES = ("el", "en")
 # The shell has no window that it draws for nobody: a page costs half of what it does elsewhere.
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
-# A browser without a font measures no text: DejaVu has Greek and Cyrillic too.
-PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")
+# A browser without a font measures no text: DejaVu has Greek and Cyrillic too. What playwright
+# drives it with brings all it needs but libatomic.
+PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core", "libatomic1")
 SCREENS = os.environ.get("ALERTD_SCREENS")  # the folder that `make screens` fills
 
 
