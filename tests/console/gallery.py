@@ -147,6 +147,9 @@ _CUT_OFF = """() => {
 }"""
 _CUT_TABLES = """[...document.querySelectorAll(".table-frame")].filter(
   (e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.getAttribute("aria-label"))"""
+# No value of HTML is written like one of Python's.
+_MISWRITTEN = """[...document.querySelectorAll("*")].filter((e) => [...e.attributes].some(
+  (a) => /^(True|False|None)$/.test(a.value))).map((e) => e.outerHTML.slice(0, 160))"""
 _UNSTICK = """() => { const sheet = new CSSStyleSheet();
   sheet.replaceSync(".actions, aside, thead th { position: static !important }");
   document.adoptedStyleSheets = [sheet]; }"""
@@ -190,6 +193,7 @@ class Gallery:
             self._note(name, f"axe, {scheme}", await faults(page, only))
         await page.emulate_media(color_scheme="light")
         self._note(name, "moves", await page.evaluate(_MOVING))
+        self._note(name, "miswritten", await page.evaluate(_MISWRITTEN))
         for size in (ZOOMED, self.size):
             await page.set_viewport_size({"width": size[0], "height": size[1]})
             self._note(name, f"cut off at {size[0]} px", await page.evaluate(_CUT_OFF))
