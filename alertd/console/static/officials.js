@@ -85,6 +85,15 @@ function keepSaving(form) {
     await save();
     location.assign(link.href);
   });
+  // What was restored is to be saved, and so is what was typed before this script had come.
+  if (sessionStorage.getItem(store) || [...form.elements].some(altered)) {
+    setTimeout(() => form.dispatchEvent(new Event("input", { bubbles: true })), 0);
+  }
+}
+
+function altered(field) {
+  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+  return "defaultValue" in field && field.value !== field.defaultValue;
 }
 
 function written(form) {
@@ -100,14 +109,13 @@ function restore(form, store) {
   if (arrived) return sessionStorage.removeItem(store);
   for (const field of form.elements) {
     if (!field.name || field.type === "file") continue;
-    if (["csrf", "revision", "go"].includes(field.name)) continue;
+    if (["csrf", "revision", "go"].includes(field.name) || altered(field)) continue;
     if (field.type === "checkbox" || field.type === "radio") {
       field.checked = kept.getAll(field.name).includes(field.value);
     } else if (kept.has(field.name)) {
       field.value = kept.get(field.name);
     }
   }
-  setTimeout(() => form.dispatchEvent(new Event("input", { bubbles: true })), 0);
 }
 
 // A frame drawn on the photo fills in the four numbers, and they draw the frame.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from io import BytesIO
 import pytest
 from aiohttp.test_utils import TestServer
 from PIL import Image
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from alertd.console.app import add_console
 from alertd.settings import embedded
@@ -74,6 +75,25 @@ async def test_what_was_typed_without_a_connection_is_there_when_the_page_is_ope
     await call.page.locator("button[value=next]").click()
     await call.page.wait_for_url("chrome-error://**")
     await call.page.context.set_offline(False)
+    await call.open("who")
+    assert await call.value(NAME) == "Example"
+
+
+async def test_what_was_typed_before_the_script_had_come_is_saved(call: Call) -> None:
+    asked, came = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        asked.set()
+        await came.wait()
+        await route.continue_()
+
+    await call.page.route("**/officials.js*", late)
+    await call.page.goto(f"{call.form}/who", wait_until="commit")
+    await asked.wait()
+    await call.page.fill(NAME, "Example")
+    came.set()
+    await expect(call.page.locator("[data-notice]")).to_contain_text("Example")
+    await call.page.unroute("**/officials.js*")
     await call.open("who")
     assert await call.value(NAME) == "Example"
 
