@@ -7,8 +7,8 @@
 #
 # Needs make and Python >= 3.11, nothing else. PYTHON=python3.12 chooses another one.
 # Tests of pages want Chromium: it is installed where that is allowed. Those of alert rules want
-# promtool, those of signing in at an identity provider node and npm. What is missing is skipped
-# loudly, and with CI=true it fails.
+# promtool, those of signatures xmlsec1, those of signing in at an identity provider node and npm.
+# What is missing is skipped loudly; with CI=true it is installed or fails.
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -17,6 +17,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Error, Page, async_playwright
 
+from tests import debian
+
 DESKTOP, PHONE = (1440, 900), (390, 844)
 LANGUAGES = ("el", "en")
 # The shell has no window that it draws for nobody: a page costs half of what it does elsewhere.
@@ -41,14 +43,7 @@ def installed() -> str | None:
 
 def install() -> None:
     """Install Debian's browser where that is allowed, elsewhere the one that playwright brings."""
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (
-            ["apt-get", "update", "--quiet"],
-            ["apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES],
-        ):
-            sys.stderr.write(" ".join(command) + "\n")
-            subprocess.run(command, check=False, env=quiet, stdout=subprocess.DEVNULL)  # noqa: S603
+    debian.install(*PACKAGES)
     if installed() is None:
         command = [sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]
         subprocess.run(command, check=False)  # noqa: S603 - what it lacks it says
