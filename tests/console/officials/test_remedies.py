@@ -23,6 +23,8 @@ _ABOUT_JSON = {
     "must be valid Unicode text",
     "7",
 }
+# No field of the form can be wrong in these ways.
+_OF_NO_FIELD = ("must be a SHA", "must be the id", "must be the next", "must be of pr")
 
 
 def _checked() -> list[str]:
@@ -50,10 +52,13 @@ def _modelled() -> list[str]:
     return [re.sub(r"\{\w+\}", "7", template) for template in templates]
 
 
-@pytest.mark.parametrize("message", sorted({*_checked(), *_modelled()} - _ABOUT_JSON))
+def _of_a_form() -> list[str]:
+    told = {*_checked(), *_modelled()} - _ABOUT_JSON
+    return sorted(message for message in told if not message.startswith(_OF_NO_FIELD))
+
+
+@pytest.mark.parametrize("message", _of_a_form())
 def test_every_message_has_words_in_greek_and_english(message: str) -> None:
-    if message.startswith(("must be a SHA", "must be the id", "must be the next", "must be of pr")):
-        pytest.skip("no field of the form can say it")
     assert remedy(message, "en") != message
     assert re.search("[α-ω]", remedy(message, "el"))
 
