@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
-from alertd.console.officials.areas import plain
 from alertd.console.pages import Visit
+from alertd.core.text import plain
 
 
 def offered(

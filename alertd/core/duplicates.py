@@ -7,11 +7,11 @@ sends the same alert twice.
 # ruff: noqa: RUF001, RUF002 - look-alike letters are what this module is about
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
 from alertd.core.alert import ChildAlert
 from alertd.core.regions import Atlas
+from alertd.core.text import plain
 
 UNKNOWN = "unknown"
 
@@ -58,7 +58,7 @@ def keys(alert: ChildAlert) -> frozenset[str]:
 
 def name_key(name: str) -> str:
     """Give a name as it sounds, in small Latin letters, its words in alphabetical order."""
-    bare = _without_accents(name.casefold())
+    bare = plain(name)
     for digraph, latin in _DIGRAPHS:
         bare = bare.replace(digraph, latin)
     sounds = bare.translate(_LETTERS)
@@ -76,8 +76,3 @@ def plate_key(plate: str) -> str:
 def overlap(some: Iterable[str], others: Iterable[str], atlas: Atlas) -> bool:
     """Tell whether two lists of regions share any ground."""
     return not atlas.reaches(some).isdisjoint(others)
-
-
-def _without_accents(text: str) -> str:
-    parts = unicodedata.normalize("NFD", text)
-    return "".join(char for char in parts if not unicodedata.combining(char))

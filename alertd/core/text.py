@@ -58,6 +58,12 @@ def plate_mark(text: str) -> str:
     return text
 
 
+def plain(text: str) -> str:
+    """Give `text` without accents and capitals: as people type when they are in a hurry."""
+    decomposed = unicodedata.normalize("NFD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char)).strip()
+
+
 def language_tag(text: str) -> str:
     """Give a BCP 47 tag in its usual spelling: `sr-latn-rs` becomes `sr-Latn-RS`."""
     if not re.fullmatch(r"[a-zA-Z]{2,3}(-[a-zA-Z]{4})?(-([a-zA-Z]{2}|[0-9]{3}))?", text):

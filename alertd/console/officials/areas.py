@@ -1,10 +1,10 @@
 """The regions as a tree that can be searched, in the reader's language."""
 
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
 from alertd.core.regions import Atlas
+from alertd.core.text import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,6 @@ def matching(region: Region, sought: str) -> tuple[Region, ...]:
     wanted = plain(sought)
     found = [region] if wanted in region.found_by else []
     return (*found, *(each for child in region.children for each in matching(child, sought)))
-
-
-def plain(text: str) -> str:
-    """Give `text` without accents and capitals: as people type when they are in a hurry."""
-    decomposed = unicodedata.normalize("NFD", text.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char)).strip()
 
 
 def _region(atlas: Atlas, code: str, language: str, below: dict[str, list[str]]) -> Region:

@@ -66,6 +66,7 @@ FACTS: Mapping[str, str] = {
     "subject": N_("About"),
     "subscriptions": N_("Subscriptions ended"),
     "surfaces": N_("Places"),
+    "template": N_("Number of the template"),
     "texts": N_("Texts deleted"),
     "told": N_("Messages to operators"),
     "too_late": N_("Too late to recall"),

@@ -32,7 +32,7 @@ alerts = Table(
     Column("id", String(20), primary_key=True),
     Column("programme", String(40), nullable=False),
     Column("status", String(10), nullable=False),  # CAP's: actual, exercise, test
-    Column("case_reference", String(40), nullable=False),
+    Column("case_reference", String(40), nullable=False, index=True),
     Column("key_id", String(40), nullable=False),  # names the key that personal fields are under
     Column("created_by", ForeignKey("persons.id"), nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -103,6 +103,18 @@ form_drafts = Table(
     Column("revision", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("saved_at", Instant, nullable=False, index=True),
+)
+
+form_templates = Table(
+    "form_templates",  # what a new form may start from: in the open, for it is of no case
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(60), nullable=False),
+    Column("folded", String(200), nullable=False, unique=True),  # the name as it is compared
+    Column("programme", String(40), nullable=False),
+    Column("regions", JSON, nullable=False),  # whose it is
+    Column("form", JSON, nullable=False),  # the fields of the form, as it sends them
+    sqlite_autoincrement=True,  # no number twice: by it the record names a template
 )
 
 fingerprints = Table(
