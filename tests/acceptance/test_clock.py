@@ -66,7 +66,7 @@ async def _refused(scene: Scene) -> None:
     """Wait until an endpoint has refused a signature for its time."""
     query = select(attempts.c.id).where(attempts.c.reason == Reason.CLOCK)
     async with asyncio.timeout(20):
-        while not await scene.here.tools.store.read(lambda conn: conn.scalar(query)):  # noqa: ASYNC110 - the ledger has no event
+        while not await scene.here.tools.store.read(lambda conn: conn.scalar(query)):
             await asyncio.sleep(0.1)
 
 

@@ -25,7 +25,7 @@ ANY_PORTS = [part for name in ports.DEFAULTS for part in (f"--{name}-port", "0")
 
 
 def start(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - our own command
+    return subprocess.Popen(
         [sys.executable, "-m", "alertd", "demo", *arguments],
         cwd=folder,
         env=scrubbed(os.environ) | {"COLUMNS": "120"} | environ,

@@ -30,7 +30,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 def a_seed() -> int:
     """Give another one each time; ALERTD_TEST_SEED repeats what was printed."""
-    return int(os.environ.get("ALERTD_TEST_SEED") or random.randrange(1_000_000))  # noqa: S311
+    return int(os.environ.get("ALERTD_TEST_SEED") or random.randrange(1_000_000))
 
 
 @pytest.mark.timeout(180)

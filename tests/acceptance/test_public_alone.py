@@ -56,6 +56,6 @@ async def test_one_process_sends_and_another_publishes(settings: Settings, tmp_p
         for path in ("/", "/feeds/rss.xml", "/state.json", "/readyz"):
             async with session.get(here + path) as answer:
                 assert answer.status == 200
-        while not (files / "state.json").exists():  # noqa: ASYNC110 - files have no event
+        while not (files / "state.json").exists():
             await asyncio.sleep(0.05)
     assert "ειδοποιήσεις" in (files / "index.html").read_text()

@@ -73,7 +73,7 @@ async def test_a_helping_process_drains_and_ends_with_its_parent(scenes: Scenes)
     scene = await scenes.make(people=300, delay_ms=30)
     await scene.daemon.start(workers=2)
     async with asyncio.timeout(20):
-        while "alertd.sending" not in scene.daemon.logged():  # noqa: ASYNC110 - another process
+        while "alertd.sending" not in scene.daemon.logged():
             await asyncio.sleep(0.05)
     await scene.here.send()
     await scene.here.until_done(60)
@@ -81,7 +81,7 @@ async def test_a_helping_process_drains_and_ends_with_its_parent(scenes: Scenes)
     await scene.daemon.kill_parent()
     held = await in_hand(scene.here)
     async with asyncio.timeout(DRAIN_S + CLOSING_S):
-        while any(_lives(pid) for pid in helpers):  # noqa: ASYNC110 - another process
+        while any(_lives(pid) for pid in helpers):
             await asyncio.sleep(0.05)
     assert len(helpers) == 1
     await scene.daemon.start()

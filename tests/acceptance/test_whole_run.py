@@ -38,7 +38,7 @@ class Run:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     home = tmp_path_factory.mktemp("run")
-    with subprocess.Popen(  # noqa: S603 - our own command
+    with subprocess.Popen(
         [sys.executable, "-m", "alertd", "demo", *ANY_PORTS],
         cwd=home,
         env=scrubbed(os.environ) | {"COLUMNS": "120"},
@@ -141,7 +141,7 @@ def private_words() -> Iterator[str]:
 
 
 def test_record_of_the_run_verifies_while_it_runs(run: Path) -> None:
-    said = subprocess.run(  # noqa: S603 - our own command
+    said = subprocess.run(
         [sys.executable, "-m", "alertd", "--config", str(run / "alertd.toml"), "audit", "verify"],
         cwd=run,
         env=scrubbed(os.environ),

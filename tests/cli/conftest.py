@@ -87,7 +87,7 @@ def served(shell: Shell) -> Iterator[Shell]:
     log = shell.config.with_name("log").open("wb")
     with (
         log,
-        subprocess.Popen(  # noqa: S603 - our own command
+        subprocess.Popen(
             [sys.executable, "-m", "alertd", "--config", shell.config, "serve"],
             env=scrubbed(os.environ),
             stdout=log,

@@ -46,7 +46,7 @@ def install() -> None:
     debian.install(*PACKAGES)
     if installed() is None:
         command = [sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]
-        subprocess.run(command, check=False)  # noqa: S603 - what it lacks it says
+        subprocess.run(command, check=False)
 
 
 @asynccontextmanager

@@ -172,7 +172,7 @@ async def test_bytes_that_were_not_approved_never_leave(town: Town) -> None:
     with capture_logs() as logs:
         await town.approve(alert_id)
         async with asyncio.timeout(10):
-            while not any(entry["event"] == "dispatch.not_approved" for entry in logs):  # noqa: ASYNC110 - it is the log that is waited for
+            while not any(entry["event"] == "dispatch.not_approved" for entry in logs):
                 await asyncio.sleep(0.02)
     states = await town.states(alert_id)
     assert all(set(each) <= {"queued", "leased"} for each in states.values())

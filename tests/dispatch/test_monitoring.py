@@ -29,13 +29,13 @@ NAME = re.compile(r"\balertd_\w+")
 def _unpacked(folder: Path) -> Path:
     """Fetch Debian's package and take the tool out of it: nothing is installed or started."""
     for command in (["true"], ["apt-get", "update", "--quiet"]):
-        subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - the two above
+        subprocess.run(command, check=False, capture_output=True)
         got = ["apt-get", "download", "prometheus"]
-        done = subprocess.run(got, cwd=folder, check=False, capture_output=True)  # noqa: S603
+        done = subprocess.run(got, cwd=folder, check=False, capture_output=True)
         if done.returncode == 0:
             break
     (package,) = folder.glob("prometheus_*.deb")
-    subprocess.run(["dpkg-deb", "-x", package, folder], check=True)  # noqa: S603, S607
+    subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
     return folder / "usr/bin/promtool"
 
 
@@ -50,7 +50,7 @@ def promtool(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def said_by(promtool: str, *words: str, given: bytes = b"") -> str:
-    done = subprocess.run(  # noqa: S603 - found above
+    done = subprocess.run(
         [promtool, *words], input=given, check=False, stdout=-1, stderr=subprocess.STDOUT
     )
     assert done.returncode == 0, done.stdout.decode()

@@ -55,7 +55,7 @@ async def state_is(town: Town, alert_id: str, **wanted: Any) -> None:
         return row is not None and all(row[name] == value for name, value in wanted.items())
 
     async with asyncio.timeout(15):
-        while not await town.tools.store.read(read):  # noqa: ASYNC110 - the ledger has no event
+        while not await town.tools.store.read(read):
             await asyncio.sleep(0.02)
 
 

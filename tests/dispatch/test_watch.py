@@ -66,7 +66,7 @@ async def operator(town: Town) -> Actor:
 
 async def until(true: Callable[[], bool], timeout_s: float = 10) -> None:
     async with asyncio.timeout(timeout_s):
-        while not true():  # noqa: ASYNC110 - a peer in another task has no event
+        while not true():
             await asyncio.sleep(0.02)
 
 

@@ -44,7 +44,7 @@ class Newsroom:
 
     async def until(self, what: list[Any], count: int) -> None:
         async with asyncio.timeout(10):
-            while len(what) < count:  # noqa: ASYNC110 - it is a list that is waited for
+            while len(what) < count:
                 await asyncio.sleep(0.02)
 
 

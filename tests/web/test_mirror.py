@@ -345,7 +345,7 @@ async def test_the_worker_follows_by_itself_and_tries_again(
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110 - files have no event to wait for
+        while not holds():
             await asyncio.sleep(0.02)
 
 

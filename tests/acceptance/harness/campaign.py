@@ -41,7 +41,7 @@ class Campaign:
     killed: int = 0
 
     def __post_init__(self) -> None:
-        self._rng = random.Random(self.seed)  # noqa: S311 - to be repeated, not to be safe
+        self._rng = random.Random(self.seed)
 
     async def run(self) -> Account:
         async with sinks(self.folder / "sinks", delay_ms=5) as peers:

@@ -67,7 +67,7 @@ class LoggingInbox(Inbox[T], Generic[T]):
         line = self._line(item)
         os.write(self._file, json.dumps([line.id, line.to, line.repeat]).encode() + b"\n")
         if self._delay_s:
-            spread = random.uniform(0, 2)  # noqa: S311 - guards nothing
+            spread = random.uniform(0, 2)
             await asyncio.sleep(spread * self._delay_s)
         await super().add(item)
 

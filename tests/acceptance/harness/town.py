@@ -141,7 +141,7 @@ class Town:
 
     async def until_done(self, count: int, timeout_s: float = 30) -> None:
         async with asyncio.timeout(timeout_s):
-            while await self.done() < count:  # noqa: ASYNC110 - other processes do it
+            while await self.done() < count:
                 await asyncio.sleep(0.02)
 
     async def counts(self) -> Counter[str]:
@@ -152,7 +152,7 @@ class Town:
         """Return once nothing waits; raises AssertionError that tells what still does."""
         try:
             async with asyncio.timeout(timeout_s):
-                while await self.waiting():  # noqa: ASYNC110 - other processes do it
+                while await self.waiting():
                     await asyncio.sleep(0.1)
         except TimeoutError:
             open_ = await self.tools.store.read(pending)

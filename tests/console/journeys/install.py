@@ -60,7 +60,7 @@ class Install:
         """Return once exactly those were told."""
         try:
             async with asyncio.timeout(timeout_s):
-                while self.told(since) != expected:  # noqa: ASYNC110 - another process does it
+                while self.told(since) != expected:
                     await asyncio.sleep(0.05)
         except TimeoutError:
             assert self.told(since) == expected

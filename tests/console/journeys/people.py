@@ -26,7 +26,7 @@ class Phone:
 
     async def code(self) -> str:
         step = max(self.used + 1, int(time.time() + 2) // STEP_S - 1)
-        while step > int(time.time()) // STEP_S + 1:  # noqa: ASYNC110 - for the next code
+        while step > int(time.time()) // STEP_S + 1:
             await asyncio.sleep(0.5)
         self.used = step
         return pyotp.TOTP(self.secret).generate_otp(step)
