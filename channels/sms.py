@@ -70,7 +70,8 @@ class SmsSettings(BaseModel):
         default=14_400, description="Longest wait in Twilio's queue, whatever the deadline."
     )
     rate_per_s: Annotated[float, Field(gt=0, le=10_000)] = Field(
-        default=50, description="Messages a second that the senders carry."
+        default=50,
+        description="Messages a second, of however many parts; Twilio carries parts a second.",
     )
     concurrency: Annotated[int, Field(ge=1, le=500)] = Field(
         default=32, description="Requests in flight to Twilio."

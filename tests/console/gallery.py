@@ -145,7 +145,7 @@ _CUT_OFF = """() => {
   const wide = document.documentElement.scrollWidth;
   return wide > innerWidth + 1 ? [`${wide} px wide`, ...cut] : cut;
 }"""
-_CUT_TABLES = """[...document.querySelectorAll(".table-frame")].filter(
+CUT_TABLES = """[...document.querySelectorAll(".table-frame")].filter(
   (e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.getAttribute("aria-label"))"""
 # No value of HTML is written like one of Python's.
 _MISWRITTEN = """[...document.querySelectorAll("*")].filter((e) => [...e.attributes].some(
@@ -197,7 +197,7 @@ class Gallery:
         for size in (ZOOMED, self.size):
             await page.set_viewport_size({"width": size[0], "height": size[1]})
             self._note(name, f"cut off at {size[0]} px", await page.evaluate(_CUT_OFF))
-            self._note(name, f"tables cut at {size[0]} px", await page.evaluate(_CUT_TABLES))
+            self._note(name, f"tables cut at {size[0]} px", await page.evaluate(CUT_TABLES))
         self.taken.add(name)
 
     def _note(self, name: str, what: str, found: list[str]) -> None:

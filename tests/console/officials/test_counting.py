@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
+from unittest.mock import AsyncMock
 
+import pytest
 from playwright.async_api import expect
 
+from alertd.console.officials import deciding
 from alertd.pipeline.audience import Intent, audience_soon
 from alertd.pipeline.recipients import Recipient, add
+from alertd.shapes import ChannelForecast, Forecast, LanguageForecast, RegionForecast
 from alertd.store.store import Store
 from alertd.tools import Actor, Tools
-from tests.console.conftest import SignIn, desk_at
+from tests.console.conftest import Desk, SignIn, desk_at
+from tests.console.gallery import CUT_TABLES
 from tests.console.officials.conftest import freshen
 from tests.web.conftest import Submit
 
@@ -82,3 +89,54 @@ async def _enter(tools: Tools) -> None:
         }
     )
     await add(tools, Actor(1, "Example", frozenset({"operator"})), entrant)
+
+
+LONG = ChannelForecast(
+    channel="sms",
+    addresses=412_380,
+    languages=[
+        LanguageForecast(language="el", addresses=400_000, parts_each=3),
+        LanguageForecast(language="en", addresses=12_380, parts_each=2),
+    ],
+    regions=[RegionForecast(region="GR-I", addresses=412_380)],
+    rate_per_s=4,
+    finishes_at=datetime(2026, 2, 4, 7, tzinfo=UTC),
+    cost=Decimal("55114.20"),
+    currency="EUR",
+)
+
+
+@pytest.mark.parametrize("width", [720, 1440])
+async def test_the_reach_of_a_whole_region_fits_its_table_and_tells_on_which_day_it_is_through(
+    desk: Desk, signed_in: SignIn, submit: Submit, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    prosecutor = await signed_in("prosecutor")
+    await freshen(desk.tools, prosecutor)
+    alert = await submit()
+    monkeypatch.setattr(deciding, "forecast_soon", AsyncMock(return_value=_foreseen(LONG)))
+    shown = await desk.open("el", (width, 900), person=prosecutor)
+    for path in (f"/alerts/{alert}", f"/alerts/{alert}/approve/prosecutor"):
+        await shown.goto(path)
+        row = shown.get_by_role("row", name="Μήνυμα SMS 412.380")
+        for text in ("1.224.760", "3 / 2 ανά μήνυμα", "55.114,20", "4 Φεβρουαρίου 2026, 09:00"):
+            await expect(row).to_contain_text(text)
+        assert await shown.evaluate(CUT_TABLES) == []
+
+
+async def test_the_end_of_a_sending_of_today_is_told_by_its_hour(
+    desk: Desk, signed_in: SignIn, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = LONG.model_copy(update={"finishes_at": datetime(2026, 2, 1, 12, 52, tzinfo=UTC)})
+    monkeypatch.setattr(deciding, "forecast_soon", AsyncMock(return_value=_foreseen(today)))
+    shown = await desk.open(person=await signed_in("prosecutor"))
+    await shown.goto(f"/alerts/{await submit()}")
+    through = shown.locator("[data-label='Finishes at']").last
+    await expect(through).to_have_text("14:52 4 messages a second")
+
+
+def _foreseen(channel: ChannelForecast) -> Forecast:
+    at = datetime(2026, 2, 1, 2, tzinfo=UTC)
+    mail = channel.model_copy(
+        update={"channel": "email", "languages": [], "cost": None, "finishes_at": None}
+    )
+    return Forecast(alert_id="", version=1, as_of=at, counted_at=at, channels=[mail, channel])
