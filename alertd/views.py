@@ -353,6 +353,8 @@ def select_recipients() -> Select[Any]:
 
 def recipient_views(conn: Connection, rows: Sequence[RowMapping]) -> list[RecipientView]:
     """Give recipients as they may be seen: addresses masked."""
+    if not rows:
+        return []
     regions = _regions(conn, [row["id"] for row in rows])
     return [
         RecipientView(**{**row, "address": mask(row["address"])}, regions=regions[row["id"]])

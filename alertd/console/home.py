@@ -1,10 +1,11 @@
 """The start page: who needs you, what is live now."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from alertd import views
 from alertd.console.naming import programme_name
@@ -16,10 +17,10 @@ from alertd.core.rendition import Kind
 from alertd.core.ruleset import say
 from alertd.pipeline.accountchanges import count_open
 from alertd.pipeline.jurisdiction import Sight, sight
-from alertd.shapes import AlertSummary, ProgressView
+from alertd.shapes import AlertSummary
+from alertd.store.schema import dispatches, progress
 
 _SHOWN = 20
-_GONE = (State.SENT, State.DELIVERED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,25 +97,35 @@ def _alerts(conn: Connection, state: VersionState, sees: Sight | None) -> list[A
 
 def _live(conn: Connection, now: datetime, sees: Sight | None) -> list[Live]:
     active = _alerts(conn, VersionState.ACTIVE, sees)
-    return [_far(alert, views.show_progress(conn, alert.id, now)) for alert in active]
+    far = _far(conn, [alert.id for alert in active])
+    return [
+        Live(
+            alert=alert,
+            planned=sum(far[alert.id].values()),
+            delivered=far[alert.id][State.DELIVERED],
+            sent=far[alert.id][State.SENT],
+            failed=far[alert.id][State.DEAD],
+            as_of=now,
+        )
+        for alert in active
+    ]
 
 
-def _far(alert: AlertSummary, progress: ProgressView) -> Live:
-    """Add up what the alert and its updates have reached, over all channels."""
-    counts: dict[str, int] = {}
-    for dispatch in progress.dispatches:
-        if dispatch.kind in (Kind.ALERT, Kind.UPDATE):
-            for channel in dispatch.channels:
-                for state, tally in channel.states.items():
-                    counts[state] = counts.get(state, 0) + tally.count
-    return Live(
-        alert=alert,
-        planned=sum(counts.values()),
-        delivered=counts.get(State.DELIVERED, 0),
-        sent=counts.get(State.SENT, 0),
-        failed=counts.get(State.DEAD, 0),
-        as_of=progress.as_of,
+def _far(conn: Connection, alert_ids: Sequence[str]) -> dict[str, Counter[str]]:
+    """Add up what each alert and its updates have reached, over all channels."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    query = (
+        select(dispatches.c.alert_id, progress.c.state, func.sum(progress.c.count))
+        .join(progress, progress.c.dispatch_id == dispatches.c.id)
+        .where(
+            dispatches.c.alert_id.in_(alert_ids),
+            dispatches.c.kind.in_([Kind.ALERT, Kind.UPDATE]),
+        )
+        .group_by(dispatches.c.alert_id, progress.c.state)
     )
+    for alert_id, state, count in conn.execute(query):
+        found[alert_id][state] = int(count)
+    return found
 
 
 PAGES = (get("/", start, May.OWN_ACCOUNT),)

@@ -66,6 +66,7 @@ class Visit:
     session: Session | None
     csrf: str = field(repr=False)
     words: Words
+    may: frozenset[May]  # what this person may do; nothing for whoever is not all the way in
 
     @property
     def tools(self) -> Tools:
@@ -90,12 +91,6 @@ class Visit:
     def sections(self) -> list[tuple[str, str]]:
         """Give address and name of every section that this person may open."""
         return [(at, self.say(name)) for at, needs, name in SECTIONS if needs & self.may]
-
-    @property
-    def may(self) -> frozenset[May]:
-        if self.session is None or self.session.stage is not Stage.FULL:
-            return frozenset()
-        return held(self.session, self.tools.rulebook)
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
@@ -129,7 +124,8 @@ class Visit:
     async def become(self, token: str) -> Self:
         """Give the same visit under a new session, whose cookie the answer has to carry."""
         session = await sessions.find(self.tools, token)
-        return replace(self, session=session, csrf=guard.csrf_token(self.tools, token))
+        csrf, may = guard.csrf_token(self.tools, token), held(session, self.tools.rulebook)
+        return replace(self, session=session, csrf=csrf, may=may)
 
     def to(self, path: str, back: str) -> Answer:
         """Send to a page that goes on to `back`."""
@@ -229,12 +225,13 @@ async def _enter(console: Console, page: Page, request: web.Request) -> Visit:
         session=session,
         csrf=guard.csrf_token(console.tools, cookie),
         words=console.rendering.words(language),
+        may=held(session, console.tools.rulebook),
     )
 
 
 async def _run(visit: Visit) -> Answer:
     page, request, session = visit.page, visit.request, visit.session
-    if not admits(session, page.needs, visit.tools.rulebook):
+    if not admits(session, page.needs, visit.may):
         return await _turn_away(visit)
     if page.of_alert:
         deciding = page.method == "POST" or page.needs in DECIDING

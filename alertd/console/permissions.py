@@ -76,14 +76,16 @@ def permitted(roles: Iterable[str], rulebook: Rulebook) -> frozenset[May]:
     return frozenset(_INSIDE).union(*(TABLE.get(row, frozenset()) for row in rows))
 
 
-def held(session: Session, rulebook: Rulebook) -> frozenset[May]:
-    """Give all that whoever has this session may do."""
+def held(session: Session | None, rulebook: Rulebook) -> frozenset[May]:
+    """Give all that whoever has this session may do: nothing until they are all the way in."""
+    if session is None or session.stage is not Stage.FULL:
+        return frozenset()
     may = permitted(session.roles, rulebook)
     return may if session.jurisdiction.everywhere else may - UNDIVIDED
 
 
-def admits(session: Session | None, needs: May, rulebook: Rulebook) -> bool:
-    """Tell whether whoever has this session, or none, may open what needs `needs`."""
+def admits(session: Session | None, needs: May, may: frozenset[May]) -> bool:
+    """Tell whether whoever has this session, or none, and may do `may` opens what needs `needs`."""
     if needs is May.ANYONE:
         return True
     if session is None:
@@ -92,4 +94,4 @@ def admits(session: Session | None, needs: May, rulebook: Rulebook) -> bool:
         return session.stage is Stage.HALF
     if needs is May.ENROL:
         return session.stage is not Stage.HALF
-    return session.stage is Stage.FULL and needs in held(session, rulebook)
+    return needs in may

@@ -16,13 +16,13 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, get_timezone_location
+from babel.dates import format_date, get_timezone_location
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from alertd.core.language import best_language
 from alertd.resources import home
@@ -60,8 +60,7 @@ class Words:
 
     def clock(self, at: datetime, *, seconds: bool = False) -> str:
         """Give `02:14`, or `02:14:31`."""
-        pattern = "HH:mm:ss" if seconds else "HH:mm"
-        return format_datetime(at, pattern, tzinfo=self.zone, locale=self.locale)
+        return f"{at.astimezone(self.zone):{'%H:%M:%S' if seconds else '%H:%M'}}"
 
     def date(self, at: datetime) -> str:
         """Give `22 November 2026`."""
@@ -158,6 +157,7 @@ class Rendering:
             static=self.static.url,
             stamp=_stamp,
         )
+        environment.filters["breakable"] = _breakable
         return environment
 
     def _find_languages(self) -> tuple[str, ...]:
@@ -208,3 +208,8 @@ class _Static:
 def _stamp(at: datetime) -> Markup:
     """Give what a `time` element's `datetime` says."""
     return Markup(at.isoformat(timespec="seconds"))  # noqa: S704 - digits and signs alone
+
+
+def _breakable(address: str) -> Markup:
+    """Let an address break before its host, where it has to."""
+    return escape(address).replace("@", Markup("<wbr>@"))

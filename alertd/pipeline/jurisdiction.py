@@ -7,13 +7,13 @@ or ended. Roles are judged besides, by the tables of the API and of the console.
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, literal, select, union, union_all
+from sqlalchemy import Connection, bindparam, literal, select, union, union_all
 
 from alertd.core.alert import ChildAlert
 from alertd.core.errors import InvalidAlert, NotAllowed, Problem
 from alertd.core.jurisdiction import Jurisdiction
 from alertd.core.regions import Atlas
-from alertd.store.schema import alerts, dispatches, versions
+from alertd.store.schema import alerts, dispatches, person_roles, versions
 from alertd.store.schema.accounts import person_programmes, person_regions
 from alertd.tools import Actor, Tools
 
@@ -24,18 +24,22 @@ Sight = Callable[[str, Collection[str]], bool]
 """Tells by programme and reached regions whether an alert is seen."""
 
 
-def of_person(conn: Connection, person_id: int) -> Jurisdiction:
-    columns = (person_regions.c.region, person_programmes.c.programme)
-    both = union_all(
-        *(
-            select(literal(column.name), column).where(column.table.c.person_id == person_id)
-            for column in columns
-        )
+_RIGHTS = (person_roles.c.role, person_regions.c.region, person_programmes.c.programme)
+_HELD = union_all(
+    *(
+        select(literal(n), column).where(column.table.c.person_id == bindparam("person"))
+        for n, column in enumerate(_RIGHTS)
     )
-    found: dict[str, set[str]] = {column.name: set() for column in columns}
-    for name, value in conn.execute(both):
-        found[name].add(value)
-    return Jurisdiction(*map(frozenset, found.values()))
+)
+
+
+def rights_of(conn: Connection, person_id: int) -> tuple[frozenset[str], Jurisdiction]:
+    """Give a person's roles, and what bounds them."""
+    held: tuple[set[str], ...] = tuple(set() for _ in _RIGHTS)
+    for n, value in conn.execute(_HELD, {"person": person_id}):
+        held[n].add(value)
+    roles, regions, programmes = map(frozenset, held)
+    return roles, Jurisdiction(regions, programmes)
 
 
 @dataclass(slots=True)
@@ -132,7 +136,7 @@ def outside(
     return frozenset(
         number
         for number in conn.scalars(placed).all()
-        if not of_person(conn, number).covers(programme, reached, atlas)
+        if not rights_of(conn, number)[1].covers(programme, reached, atlas)
     )
 
 

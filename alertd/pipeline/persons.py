@@ -255,5 +255,4 @@ def _bearer(conn: Connection, digest: str, now: datetime) -> Actor | None:
     ).one_or_none()
     if row is None:
         return None
-    roles = conn.scalars(select(person_roles.c.role).where(person_roles.c.person_id == row.id))
-    return Actor(row.id, row.name, frozenset(roles), jurisdiction.of_person(conn, row.id))
+    return Actor(row.id, row.name, *jurisdiction.rights_of(conn, row.id))

@@ -2,19 +2,18 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from alertd.core.errors import NotFound
 from alertd.core.jurisdiction import Jurisdiction
 from alertd.pipeline import jurisdiction
 from alertd.pipeline.record import Entry, record
-from alertd.store.schema import person_roles, persons
+from alertd.store.schema import persons
 from alertd.store.schema.accounts import sessions
 from alertd.tools import Actor, Tools
 
@@ -75,6 +74,18 @@ class Listed:
     expires_at: datetime
 
 
+_HOLDING = (
+    sessions.c.ended_at.is_(None),
+    sessions.c.expires_at > bindparam("now"),
+    sessions.c.seen_at > bindparam("idle"),
+)
+_FIND = (  # asked for by every page: built once
+    select(sessions, persons.c.name, persons.c.language.label("person_language"))
+    .join(persons, persons.c.id == sessions.c.person_id)
+    .where(sessions.c.digest == bindparam("digest"), *_HOLDING, persons.c.disabled_at.is_(None))
+)
+
+
 def digest(secret: str) -> str:
     # 256 random bits need no slow hash.
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
@@ -117,38 +128,23 @@ async def find(tools: Tools, token: str) -> Session | None:
 
 
 def _find(conn: Connection, token_digest: str, now: datetime) -> tuple[Session, datetime] | None:
-    row = conn.execute(
-        select(sessions, persons.c.name, persons.c.language.label("person_language"))
-        .join(persons, persons.c.id == sessions.c.person_id)
-        .where(
-            sessions.c.digest == token_digest,
-            *_holding(now),
-            persons.c.disabled_at.is_(None),
-        )
-    ).one_or_none()
+    asked = {"digest": token_digest, "now": now, "idle": now - IDLE}
+    row = conn.execute(_FIND, asked).one_or_none()
     return None if row is None else (_session(conn, row), row.seen_at)
 
 
-def _holding(now: datetime) -> Sequence[Any]:
-    return (
-        sessions.c.ended_at.is_(None),
-        sessions.c.expires_at > now,
-        sessions.c.seen_at > now - IDLE,
-    )
-
-
 def _session(conn: Connection, row: Row[Any]) -> Session:
-    roles = select(person_roles.c.role).where(person_roles.c.person_id == row.person_id)
+    roles, bounds = jurisdiction.rights_of(conn, row.person_id)
     return Session(
         id=row.id,
         person_id=row.person_id,
         name=row.name,
-        roles=frozenset(conn.scalars(roles)),
+        roles=roles,
         stage=Stage(row.stage),
         factor=Factor(row.factor),
         language=row.language,
         person_language=row.person_language,
-        jurisdiction=jurisdiction.of_person(conn, row.person_id),
+        jurisdiction=bounds,
         notices=tuple(row.notices),
         fresh_at=row.fresh_at,
         challenge=row.challenge,
@@ -191,11 +187,12 @@ def of_person(conn: Connection, person_id: int, now: datetime) -> list[Listed]:
         .where(
             sessions.c.person_id == person_id,
             sessions.c.stage != Stage.HALF,
-            *_holding(now),
+            *_HOLDING,
         )
         .order_by(sessions.c.seen_at.desc())
     )
-    return [Listed(**row) for row in conn.execute(query).mappings()]
+    rows = conn.execute(query, {"now": now, "idle": now - IDLE}).mappings()
+    return [Listed(**row) for row in rows]
 
 
 async def end(tools: Tools, actor: Actor, session_id: int, *, own: bool) -> None:

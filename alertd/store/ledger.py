@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import ColumnElement, Connection, Select, TextClause, text
 
 from alertd.core.audit import AttemptRow
 from alertd.core.delivery import State
@@ -21,6 +21,7 @@ from alertd.store import postgresql, sqlite
 DIALECTS: dict[str, dict[str, str]] = {"sqlite": sqlite.SQL, "postgresql": postgresql.SQL}
 AS_ROWS = {"sqlite": sqlite.as_rows, "postgresql": postgresql.as_rows}
 AS_IDS = {"sqlite": sqlite.as_ids, "postgresql": postgresql.as_ids}
+FOUND_IN = {"sqlite": sqlite.found_in, "postgresql": postgresql.found_in}
 
 WAITING = State.QUEUED  # progress counts leased rows as queued: they are not done either
 Place = tuple[int, str, str]  # dispatch, channel, region; that is empty where there is none
@@ -345,6 +346,13 @@ def _bound(conn: Connection, rows: Sequence[Sequence[object]]) -> dict[str, obje
 
 def _ids(conn: Connection, ids: Iterable[int]) -> object:
     return AS_IDS[conn.dialect.name](list(ids))
+
+
+def found_in(
+    conn: Connection, column: ColumnElement[int], wanted: Select[Any]
+) -> ColumnElement[bool]:
+    """Tell whether `column` is among what a query gives, whose rows are looked up one by one."""
+    return FOUND_IN[conn.dialect.name](column, wanted)
 
 
 def as_json(values: Sequence[object]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, event, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, any_, event, func, select, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -261,3 +261,8 @@ def as_rows(rows: Sequence[Sequence[object]]) -> dict[str, object]:
 
 def as_ids(ids: Sequence[int]) -> object:
     return ids
+
+
+def found_in(column: ColumnElement[int], wanted: Select[Any]) -> ColumnElement[bool]:
+    # By IN it goes through the whole table where few fit.
+    return column == any_(func.array(wanted.scalar_subquery()))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import ColumnElement, Connection, Engine, Select, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from alertd.core.errors import ConfigError, DiskFull, StoreBusy
@@ -251,3 +251,7 @@ def as_rows(rows: Sequence[Sequence[object]]) -> dict[str, object]:
 
 def as_ids(ids: Sequence[int]) -> object:
     return json.dumps(ids)
+
+
+def found_in(column: ColumnElement[int], wanted: Select[Any]) -> ColumnElement[bool]:
+    return column.in_(wanted)

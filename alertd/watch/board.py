@@ -4,9 +4,20 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Row,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+)
 
 from alertd.core.delivery import Priority, State
 from alertd.pipeline import lanes as lane_rules
@@ -76,19 +87,17 @@ def read_board(
     own = _own(conn, sees)
     counts = _counts(conn, own)
     oldest = _oldest(conn, own)
-    states = {row.lane: row for row in conn.execute(select(lanes))}
-    draining = set(conn.scalars(select(marks.c.name).where(marks.c.name.startswith(DRAIN))))
+    states, draining = _states(conn), _draining(conn)
     tests = latest_tests(conn, tuple(rates))
     lags = _lags(conn, tuple(rates), to_micros(now))
     channels = []
     for name, rate in sorted(rates.items()):
         lane = _lane(states.get(name), now)
-        is_draining = DRAIN + name in draining and lane.state == lane_rules.OPEN
         pace = states[name].pace if name in states else lane_rules.FULL_PACE
         channels.append(
             ChannelState(
                 channel=name,
-                state=DRAINING if is_draining else lane.state,
+                state=_told(name, lane, draining),
                 reason=lane.reason,
                 until=lane.until,
                 rate_per_s=rate * pace / lane_rules.FULL_PACE if rate else None,
@@ -108,6 +117,26 @@ def read_board(
         channels=tuple(channels),
         proposals=tuple(open_proposals(conn)),
     )
+
+
+def not_open(conn: Connection, channels: Collection[str], now: datetime) -> list[str]:
+    """Give those that are paused, closed or being emptied."""
+    states, draining = _states(conn), _draining(conn)
+    told = {name: _told(name, _lane(states.get(name), now), draining) for name in channels}
+    return sorted(name for name, state in told.items() if state != lane_rules.OPEN)
+
+
+def _states(conn: Connection) -> dict[str, Row[Any]]:
+    return {row.lane: row for row in conn.execute(select(lanes))}
+
+
+def _draining(conn: Connection) -> set[str]:
+    return set(conn.scalars(select(marks.c.name).where(marks.c.name.startswith(DRAIN))))
+
+
+def _told(name: str, lane: LaneState, draining: Collection[str]) -> str:
+    waits = DRAIN + name in draining and lane.state == lane_rules.OPEN
+    return DRAINING if waits else lane.state
 
 
 def _own(conn: Connection, sees: Sight | None) -> list[ColumnElement[bool]]:
@@ -146,19 +175,27 @@ def _oldest(conn: Connection, own: Sequence[ColumnElement[bool]]) -> dict[str, d
     return dict(map(tuple, rows))
 
 
-def _lags(conn: Connection, channels: Collection[str], now: int) -> dict[str, float]:
-    """Give how long the longest due delivery of a channel has been due: one seek each."""
+def _lags(conn: Connection, channels: tuple[str, ...], now: int) -> dict[str, float]:
+    """Give how long the longest due delivery of a channel has been due."""
     found: dict[str, float] = {}
-    for channel in channels:
-        for priority in Priority.ALL:
-            first = conn.scalar(
-                select(func.min(deliveries.c.next_at)).where(
-                    QUEUED, deliveries.c.channel == channel, deliveries.c.priority == priority
-                )
-            )
-            if first is not None and first < now:
-                found[channel] = max(found.get(channel, 0), (now - first) / 1_000_000)
+    for channel, first in conn.execute(_first_due(channels)) if channels else ():
+        if first is not None and first < now:
+            found[channel] = max(found.get(channel, 0), (now - first) / 1_000_000)
     return found
+
+
+@cache
+def _first_due(channels: tuple[str, ...]) -> CompoundSelect[Any]:
+    """Ask for all channels at once what is due first of each priority: a seek each."""
+    return union_all(
+        *(
+            select(literal(channel), func.min(deliveries.c.next_at)).where(
+                QUEUED, deliveries.c.channel == channel, deliveries.c.priority == priority
+            )
+            for channel in channels
+            for priority in Priority.ALL
+        )
+    )
 
 
 def _lane(row: Row[Any] | None, now: datetime) -> LaneState:

@@ -196,7 +196,7 @@ def _newest(
     if wanted.state in HALTED_STATES:
         halted: Clauses = [text(HALTED), deliveries.c.state == wanted.state]
         among = [*halted, *_before(after)]
-        low = _low(conn, deliveries.c.id, among, WINDOW)
+        _, low = _window(conn, deliveries.c.id, among, WINDOW)
         fits.append(text(HALTED))
         if dispatch_ids is None:
             window = [*among, deliveries.c.id >= low] if low is not None else among
@@ -234,8 +234,9 @@ def _own(conn: Connection, wanted: Filter, among: Clauses) -> list[int] | None:
     """Give the dispatches of a few deliveries whose alerts are seen; None where all are."""
     if wanted.sees is None:
         return None
-    # Without DISTINCT, for which SQLite would read the whole index that is in their order.
-    numbers = set(conn.scalars(select(deliveries.c.dispatch_id).where(*among)))
+    # Read first, by LIMIT: else SQLite goes through the whole index that is in their order.
+    few = select(deliveries.c.dispatch_id).where(*among).limit(WINDOW).subquery()
+    numbers = conn.scalars(select(few.c.dispatch_id).distinct()).all()
     return Eyes(conn, wanted.sees).choose_dispatches(numbers)
 
 
@@ -269,14 +270,14 @@ def _of_dispatches(
         among: Clauses = [deliveries.c.dispatch_id == dispatch_id]
         if after is not None and dispatch_id == after[0]:
             among.append(by_address < after[1])
-        low = _low(conn, by_address, among, left)
+        seen, low = _window(conn, by_address, among, left)
         bound = [by_address >= low] if low is not None else []
         query = select(deliveries.c.id, by_address).where(*among, *bound, *_fits(wanted))
         query = query.order_by(by_address.desc()).limit(limit + 1 - len(found))
         found += [(row.id, (dispatch_id, row.address_id)) for row in conn.execute(query)]
         if len(found) > limit or low is not None:
             break
-        left -= conn.scalar(select(func.count()).select_from(deliveries).where(*among)) or 0
+        left -= seen
     lines = read_chosen(conn, [number for number, _ in found[:limit]])
     if len(found) > limit:
         return LogPage(lines=lines, next=found[limit - 1][1])
@@ -285,16 +286,18 @@ def _of_dispatches(
     return LogPage(lines=lines)
 
 
-def _low(
+def _window(
     conn: Connection,
     column: ColumnElement[int],
     among: Clauses,
-    window: int,
-) -> int | None:
-    """Give where the window over `among` ends; None when it holds them all."""
-    query = select(column).select_from(deliveries).where(*among).order_by(column.desc())
-    found: int | None = conn.scalar(query.offset(max(window, 1) - 1).limit(1))
-    return found
+    most: int,
+) -> tuple[int, int | None]:
+    """Give how many the window over `among` holds and where it ends; None when it holds all."""
+    most = max(most, 1)
+    query = select(column.label("at")).select_from(deliveries).where(*among)
+    rows = query.order_by(column.desc()).limit(most).subquery()
+    seen, low = conn.execute(select(func.count(), func.min(rows.c.at))).one()
+    return seen, low if seen == most else None
 
 
 def _before(after: Place | None) -> list[ColumnElement[bool]]:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, any_, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, exists, select, true
 
+from alertd.core.errors import NotFound
 from alertd.shapes import RecipientView
+from alertd.store.ledger import found_in
 from alertd.store.schema import addresses, recipient_regions, recipients
 from alertd.views import recipient_views, select_recipients
 
@@ -60,13 +62,25 @@ def find_recipients(conn: Connection, wanted: Wanted, *, after: int, limit: int)
         end = min((each for each in ends if each is not None), default=None)
         bound = place <= end if end is not None else true()
         there = select(place).where(recipient_regions.c.region.in_(regions), place > after, bound)
-        window, bound = _among(conn, there), true()
+        window, bound = found_in(conn, recipients.c.id, there), true()
     query = select_recipients().where(window, bound, *_fits(wanted))
     found = conn.execute(query.limit(limit + 1)).mappings().all()
     rows = tuple(recipient_views(conn, found[:limit]))
     if len(found) > limit:
         return RosterPage(rows=rows, next=rows[-1].id)
     return RosterPage(rows=rows, next=end, full=end is None)
+
+
+def read_recipient(conn: Connection, number: int, within: frozenset[str] | None) -> RecipientView:
+    """Give one; raises NotFound, also for whom `within` leaves out."""
+    query = select_recipients().where(recipients.c.id == number)
+    if within is not None:
+        there = recipient_regions.c.recipient_id == number
+        query = query.where(exists().where(there, recipient_regions.c.region.in_(within)))
+    found = recipient_views(conn, conn.execute(query).mappings().all())
+    if not found:
+        raise NotFound("there is no such recipient")
+    return found[0]
 
 
 def _regions(wanted: Wanted) -> list[str] | None:
@@ -85,12 +99,6 @@ def _end(
         query.where(place > after).order_by(place).offset(count - 1).limit(1)
     )
     return found
-
-
-def _among(conn: Connection, there: Select[Any]) -> ColumnElement[bool]:
-    if conn.dialect.name == "postgresql":  # by IN it goes through everybody where few fit
-        return recipients.c.id == any_(func.array(there.scalar_subquery()))
-    return recipients.c.id.in_(there)
 
 
 def _fits(wanted: Wanted) -> list[ColumnElement[bool]]:

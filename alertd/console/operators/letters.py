@@ -1,10 +1,10 @@
 """Dead letters and what may have arrived: another chance for one or many, after a preview."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alertd.console.operators.board import watcher_of
 from alertd.console.operators.lists import cursor, link, spelled
 from alertd.console.operators.log import choices_of, shown, wanted_of
 from alertd.console.operators.words import lane_of
@@ -14,6 +14,7 @@ from alertd.core.delivery import State
 from alertd.core.errors import Conflict, NotAllowed, NotFound
 from alertd.pipeline.jurisdiction import BEYOND, Eyes, Sight, decides_on, sight
 from alertd.pipeline.requeue import STANDING, check_requeue, requeue
+from alertd.watch.board import not_open
 from alertd.watch.dispatchlog import Line, LogPage, find, read_chosen
 
 LETTERS = "/dead-letters"
@@ -47,25 +48,19 @@ async def preview(visit: Visit) -> Answer:
     """Say what would go out again, and what cannot, before anything happens."""
     numbers, now = chosen(visit), visit.tools.clock()
     sees = sight(visit.tools, visit.actor)
-    lines, refused = await visit.tools.store.read(_looked_over, numbers, now, sees)
+    lines, refused, closed = await visit.tools.store.read(_looked_over, numbers, now, sees)
     for alert_id in {line.alert_id for line in lines}:
         if not await decides_on(visit.tools, visit.actor, alert_id):
             refused |= {line.id: BEYOND for line in lines if line.alert_id == alert_id}
     rows = [(shown(visit, line), refused.get(line.id, "")) for line in lines]
     possible = [{**row, "why": ""} for row, why in rows if not why]
     hopeless = [{**row, "why": visit.say(why)} for row, why in rows if why]
-    state = await watcher_of(visit).board()
-    closed = [
-        lane_of(visit, each.channel)
-        for each in state.channels
-        if each.state != "open" and any(line.channel == each.channel for line in lines)
-    ]
     return await visit.render(
         "operators/requeue.html.j2",
         width="wide",
         possible=possible,
         hopeless=hopeless,
-        closed=closed,
+        closed=[lane_of(visit, each) for each in closed],
         mode="exercise" if lines and all(line.exercise for line in lines) else "",
     )
 
@@ -94,11 +89,16 @@ def chosen(visit: Visit) -> list[int]:
 
 def _looked_over(
     conn: Connection, numbers: list[int], now: datetime, sees: Sight | None
-) -> tuple[list[Line], dict[int, str]]:
-    """Give the chosen deliveries of alerts that are seen, and why some cannot be tried again."""
+) -> tuple[Sequence[Line], dict[int, str], list[str]]:
+    """Give the chosen deliveries of alerts that are seen, and why some cannot be tried again.
+
+    Last come those of their channels that do not work now.
+    """
     lines = read_chosen(conn, numbers)
     seen = Eyes(conn, sees).choose(line.alert_id for line in lines)
-    return [line for line in lines if line.alert_id in seen], check_requeue(conn, numbers, now)
+    lines = tuple(line for line in lines if line.alert_id in seen)
+    closed = not_open(conn, {line.channel for line in lines}, now)
+    return lines, check_requeue(conn, numbers, now), closed
 
 
 PAGES: tuple[Page, ...] = (

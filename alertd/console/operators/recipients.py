@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection
 
 from alertd.console.operators.lists import PAGE, cursor, link
 from alertd.console.operators.words import CLASSES, lane_of, reason_of
@@ -12,13 +11,13 @@ from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
 from alertd.console.regions import offered
 from alertd.console.rendering import N_
-from alertd.core.errors import InvalidAlert, NotFound
+from alertd.core.errors import InvalidAlert
 from alertd.core.problems import problems_of
 from alertd.pipeline import recipients as stages
 from alertd.pipeline.recipients import Recipient
 from alertd.pipeline.wording import autonym
 from alertd.shapes import RecipientView
-from alertd.watch.roster import RosterPage, Standing, Wanted, find_recipients
+from alertd.watch.roster import RosterPage, Standing, Wanted, find_recipients, read_recipient
 
 RECIPIENTS = "/recipients"
 FIELDS = ("channel", "address", "language", "recipient_class", "label", "consent", "consent_at")
@@ -111,15 +110,9 @@ def _shown(visit: Visit, each: RecipientView) -> dict[str, Any]:
 
 async def recipient(visit: Visit) -> Answer:
     within = visit.actor.jurisdiction.within(visit.tools.atlas)
-    found = await visit.tools.store.read(_one, int(visit.path("number")), within)
+    number = int(visit.path("number"))
+    found = await visit.tools.store.read(read_recipient, number, within)
     return await visit.render("operators/recipient.html.j2", row=_shown(visit, found))
-
-
-def _one(conn: Connection, number: int, within: frozenset[str] | None) -> RecipientView:
-    page = find_recipients(conn, Wanted(within=within), after=number - 1, limit=1)
-    if not page.rows or page.rows[0].id != number:
-        raise NotFound("there is no such recipient")
-    return page.rows[0]
 
 
 async def new(visit: Visit) -> Answer:
