@@ -6,6 +6,7 @@ from typing import Any
 from alertd.console.guard import Forged
 from alertd.console.rendering import N_, Words
 from alertd.core.errors import InvalidAlert, NotAllowed, NotFound, Refused
+from alertd.templating import SOURCE_LANGUAGE
 from alertd.web.problems import TooLarge, kind_of
 
 _TEXTS = {
@@ -44,6 +45,14 @@ _LARGE = (N_("That is too large"), N_("Nothing was done. Choose a smaller file."
 _OTHER = (N_("This cannot be done as it is"), N_("Nothing was done. Go back and change it."))
 
 
+def _told(words: Words, message: str) -> str:
+    """Give a refusal's own words; nothing where the reader's language has none for them."""
+    told = words.say(message)
+    if told == message and words.language != SOURCE_LANGUAGE:
+        return ""
+    return told[:1].upper() + told[1:]
+
+
 def explain(words: Words, error: Exception) -> dict[str, Any]:
     """Give heading, way out and details for the page of an error."""
     if isinstance(error, Forged):
@@ -56,7 +65,7 @@ def explain(words: Words, error: Exception) -> dict[str, Any]:
     if isinstance(error, InvalidAlert):
         details = [f"{problem.field}: {problem.message}" for problem in error.problems]
     elif isinstance(error, Refused) and not isinstance(error, _SAID):
-        details = [str(error)]
+        details = list(filter(None, [_told(words, str(error))]))
     return {
         "heading": words.say(heading),
         "way_out": words.say(way_out) if way_out else "",

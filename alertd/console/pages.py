@@ -268,7 +268,9 @@ async def _explain(visit: Visit, error: Exception) -> Answer:
     if kind is DEFECT:
         log.error("console.defect", error=type(error).__name__, at=places(error))
     words = explain(visit.words, error)
-    return await visit.render("error.html.j2", status=kind.status, **words)
+    moved = visit.page.of_alert and kind.status == HTTPStatus.CONFLICT
+    back = f"/alerts/{visit.path('id')}" if moved else ""
+    return await visit.render("error.html.j2", status=kind.status, back=back, **words)
 
 
 async def explain_unknown(console: Console, request: web.Request) -> Answer:

@@ -61,6 +61,28 @@ def test_every_message_of_the_console_is_said_in(language: str) -> None:
     assert not missing, "\n".join(missing)
 
 
+REFUSALS = {"Conflict": None, "Gone": None}  # what a page of the console tells of an error
+NOT_OF_THE_CONSOLE = {
+    "this Idempotency-Key was used for another request: choose a new one",
+    "this alert is over, and its document is no longer published",
+    "this document was deleted for good",
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_refusal_is_said_in(language: str) -> None:
+    known = set()
+    for file in (home("templates") / "locale" / language / "LC_MESSAGES").glob("console*.po"):
+        with file.open("rb") as source:
+            known |= {message.id for message in read_po(source) if message.string}
+    found = set()
+    for file in CODE.parent.rglob("*.py"):
+        with file.open("rb") as code:
+            found |= {_first(each[1]) for each in extract("python", code, REFUSALS)}
+    assert "this alert is not live" in found
+    assert found - known - {""} == NOT_OF_THE_CONSOLE
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_placeholder_is_lost_in(language: str) -> None:
     folder = home("templates") / "locale" / language / "LC_MESSAGES"

@@ -19,6 +19,7 @@ from alertd.console.officials.record import (
     open_bodies,
     open_record,
 )
+from alertd.console.officials.remedies import remedies
 from alertd.console.officials.showing import show
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
@@ -160,6 +161,7 @@ async def _confirmation(visit: Visit, record: Record, role: str, **more: Any) ->
         "digest": seen.digest,
         "last": seen.would_activate,
         "reach": reach,
+        "changed": visit.page.method == "POST" and visit.form.get("digest") != seen.digest,
         "errors": {},
         "typed": visit.form,
     }
@@ -180,9 +182,15 @@ async def await_count(visit: Visit) -> Answer:
 
 
 async def approve(visit: Visit) -> Answer:
-    """Approve what was shown, and nothing else; the second factor is asked for anew."""
+    """Approve what was shown, and nothing else; the second factor is asked for anew.
+
+    Whoever read a text that was changed meanwhile is shown what it says now.
+    """
     version = await visit.tools.store.read(latest, visit.path("id"))
     role, form = visit.path("code"), visit.form
+    if form.get("digest") != version.digest:
+        record = await open_record(visit)
+        return await _confirmation(visit, record, role)
     if problem := _unconfirmed(version, form.get("typed")):
         record = await open_record(visit)
         return await _confirmation(visit, record, role, errors={"typed": visit.say(problem)})
@@ -198,7 +206,7 @@ async def approve(visit: Visit) -> Answer:
         )
     except InvalidAlert as error:
         record = await open_record(visit)
-        told = {problem.field: problem.message for problem in error.problems}
+        told = remedies(error.problems, visit.language)
         return await _confirmation(visit, record, role, errors=told)
     if done.activated:
         await visit.flash("Approved by everybody. It is going out now.")
@@ -268,7 +276,7 @@ def _unconfirmed(version: Version, typed: str) -> str:
     """Tell what is missing of the confirmation: for an actual alert its case reference."""
     if version.exercise or typed == version.case_reference:
         return ""
-    return "Type the case reference as it stands above."
+    return "Type the case reference as it stands above; capitals count."
 
 
 def _why_not(record: Record, role: str) -> Exception:

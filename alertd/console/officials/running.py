@@ -10,6 +10,7 @@ from alertd.console.officials.freshness import again, is_fresh
 from alertd.console.officials.live import Live, as_event, read_live
 from alertd.console.officials.previews import previews
 from alertd.console.officials.record import Record, moment_of, open_bodies, open_record
+from alertd.console.officials.remedies import remedies
 from alertd.console.officials.showing import show
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
@@ -111,7 +112,7 @@ async def end(visit: Visit) -> Answer:
             confirm=True,
         )
     except InvalidAlert as error:
-        told = {problem.field: problem.message for problem in error.problems}
+        told = remedies(error.problems, visit.language)
         return await _page(visit, record, reason, errors=told)
     await visit.flash("Ended. Whoever was reached is being told, and the page says so.")
     return visit.redirect(f"/alerts/{visit.path('id')}")

@@ -20,7 +20,7 @@ from alertd.pipeline.wording import autonym
 
 async def show(visit: Visit, template: str, **context: Any) -> Answer:
     """Give one of the officials' pages; a form that came back with faults says so by its status."""
-    wrong = visit.page.method == "POST" and context.get("errors")
+    wrong = visit.page.method == "POST" and (context.get("errors") or context.get("changed"))
 
     def told(words: Words) -> str:
         return say(words, visit.language)

@@ -86,6 +86,51 @@ async def test_an_actual_alert_asks_for_its_case_reference(
     assert await approve(tools, police, page, "police", typed="EX-2026-0001") == 303
 
 
+async def test_whoever_read_what_was_changed_meanwhile_reads_it_anew_and_approves_nothing(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock(), status="actual"))
+    author, police = officials["submitter"], officials["police"]
+    await freshen(tools, police)
+    read = fields_of(await police.read(f"{page}/approve/police"), "digest")[0]
+    path = (await author.post(f"{page}/edit", {})).headers["Location"].rpartition("/")[0]
+    changed = make_alert(
+        tools.clock(), status="actual", children=[child_facts(clothing="green coat")]
+    )
+    await fill(author, path, changed, tools)
+    assert (await author.post(f"{path}/check/send", {})).status == 303
+    now = (await tools.store.read(latest, page.rpartition("/")[2])).digest
+    for typed in ("EX-2026-0001", "another"):
+        sent = {"digest": read, "typed": typed}
+        given = await police.post(f"{page}/approve/police", sent)
+        assert given.status == 422
+        shown = await given.text()
+        assert "It was changed after you opened it" in shown
+        assert "green coat" in shown
+        assert fields_of(shown, "digest") == [now]
+    given = await police.post(f"{page}/approve/police", {"digest": now, "typed": "EX-2026-0001"})
+    assert given.headers["Location"] == page
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [("en", "This approval was given already"), ("el", "Η έγκριση αυτή έχει ήδη δοθεί")],
+)
+async def test_an_approval_given_twice_is_told_in_words_with_the_way_back(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted, language: str, told: str
+) -> None:
+    page = await submitted(make_alert(tools.clock()))
+    police = officials["police"]
+    assert await approve(tools, police, page, "police") == 303
+    await police.post("/language", {"language": language, "to": "/"})
+    await freshen(tools, police)
+    again = await police.get(f"{page}/approve/police")
+    assert again.status == 409
+    shown = await again.text()
+    assert f"<li>{told}</li>" in shown
+    assert f'href="{page}"' in shown
+
+
 async def test_no_approval_without_a_second_factor_given_anew(
     tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
 ) -> None:
