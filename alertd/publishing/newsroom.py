@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel.dates import format_datetime, get_timezone_location
 
 from alertd.pipeline.wording import autonym
 from alertd.publishing.edition import Edition
@@ -81,4 +81,6 @@ def _time(site: Site, catalogue: Catalogue, now: datetime) -> str:
     rules = site.rulebook.any()
     zone = ZoneInfo(rules.authority_timezone)
     pattern = catalogue.gettext.pgettext("date pattern", "d MMMM y, HH:mm")
-    return format_datetime(now, f"{pattern}:ss zzz", tzinfo=zone, locale=catalogue.locale)
+    told = format_datetime(now, f"{pattern}:ss", tzinfo=zone, locale=catalogue.locale)
+    city = get_timezone_location(zone, locale=catalogue.locale, return_city=True)
+    return f"{told} ({city})"

@@ -81,6 +81,14 @@ async def test_the_state_is_as_its_schema_says(
     jsonschema.validate(state, schema)
 
 
+@pytest.mark.parametrize(("language", "city"), [("el", "Αθήνα"), ("en", "Athens")])
+async def test_the_time_of_the_state_names_a_city_and_no_offset(
+    public: Client, language: str, city: str
+) -> None:
+    text = await (await public.get(f"/newsroom/{language}")).text()
+    assert re.search(rf"\d\d:\d\d:\d\d \({city}\)", text)
+
+
 async def test_a_language_of_nobody_has_no_page(public: Client) -> None:
     assert (await public.get("/newsroom/xx")).status == 404
 
