@@ -84,6 +84,7 @@ def list_alerts(
     before: str | None,
     limit: int,
     sees: Sight | None = None,
+    case_reference: str | None = None,
 ) -> Page[AlertSummary]:
     """Give alerts, newest first; with `sees`, those that it lets through."""
     others = versions.alias("others")
@@ -108,6 +109,8 @@ def list_alerts(
     )
     if state is not None:
         query = query.where(versions.c.state == state)
+    if case_reference is not None:
+        query = query.where(alerts.c.case_reference == case_reference)
     if before is not None:
         query = query.where(alerts.c.id < before)
     rows, more = _take(conn, query, limit) if sees is None else _seen(conn, query, limit, sees)

@@ -21,6 +21,7 @@ class May(StrEnum):
     STYLE = "style"
 
     SUBMIT = "submit"
+    TEMPLATES = "templates"  # of the form: save, rename, remove
     SEE_ALERTS = "see alerts"  # that there are such, where and how far; no child's record
     READ_RECORD = "read a record"  # what is said of a child; each reading is on record
     PREVIEW = "preview"
@@ -47,7 +48,8 @@ _WATCHING = {May.SEE_ALERTS, May.LIVE, May.REPORT}
 
 TABLE: Mapping[str, frozenset[May]] = {
     SUBMITTER: frozenset(
-        {May.SUBMIT, May.READ_RECORD, May.PREVIEW, May.UPDATE, May.DISPATCH_LOG, *_WATCHING}
+        {May.SUBMIT, May.TEMPLATES, May.UPDATE, May.READ_RECORD, May.PREVIEW, May.DISPATCH_LOG}
+        | _WATCHING
     ),
     APPROVER: frozenset(
         {May.APPROVE, May.READ_RECORD, May.PREVIEW, May.END, May.DISPATCH_LOG, May.AUDIT}

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from alertd.core.errors import Conflict, InvalidAlert, NotFound, Problem
+from alertd.core.errors import InvalidAlert, NotFound, Problem
 from alertd.core.problems import problems_of
 from alertd.core.text import one_line, plain
 from alertd.pipeline.record import Entry, record
@@ -47,6 +47,12 @@ class FormTemplate(Contents):
     name: str
 
 
+def covers(tools: Tools, actor: Actor, contents: Contents) -> bool:
+    """Tell whether all of it lies where this person acts."""
+    reached = tools.atlas.reaches(contents.regions)
+    return actor.jurisdiction.covers(contents.programme, reached, tools.atlas)
+
+
 async def save(tools: Tools, actor: Actor, name: str, contents: Contents) -> None:
     """Keep what a form says under a name; raises InvalidAlert where that is taken or none.
 
@@ -55,7 +61,7 @@ async def save(tools: Tools, actor: Actor, name: str, contents: Contents) -> Non
     actor.require("submitter")
     if not contents.regions:
         raise InvalidAlert([Problem("regions", "is required: add it")])
-    if not _covered(tools, actor, contents):
+    if not covers(tools, actor, contents):
         raise InvalidAlert([Problem("regions", BEYOND)])
     await tools.store.write(_insert, tools, actor, _checked(name), contents)
 
@@ -63,14 +69,14 @@ async def save(tools: Tools, actor: Actor, name: str, contents: Contents) -> Non
 async def own(tools: Tools, actor: Actor) -> Sequence[FormTemplate]:
     """Give those that lie wholly inside where this person acts, by their names."""
     found = map(_made, await tools.store.read(_all))
-    mine = (each for each in found if _covered(tools, actor, each))
+    mine = (each for each in found if covers(tools, actor, each))
     return sorted(mine, key=lambda each: plain(each.name))
 
 
 async def read(tools: Tools, actor: Actor, number: int) -> FormTemplate:
     """Give one of `own`; raises NotFound."""
     row = await tools.store.read(_one, number)
-    if row is None or not _covered(tools, actor, found := _made(row)):
+    if row is None or not covers(tools, actor, found := _made(row)):
         raise NotFound("there is no such template")
     return found
 
@@ -96,14 +102,10 @@ def _checked(name: str) -> str:
         raise InvalidAlert([Problem("name", each.message) for each in problems_of(error)]) from None
 
 
-def _covered(tools: Tools, actor: Actor, template: Contents) -> bool:
-    reached = tools.atlas.reaches(template.regions)
-    return actor.jurisdiction.covers(template.programme, reached, tools.atlas)
-
-
 def _insert(conn: Connection, tools: Tools, actor: Actor, name: str, contents: Contents) -> None:
     if (conn.scalar(select(func.count()).select_from(form_templates)) or 0) >= MOST:
-        raise Conflict(f"there are {MOST} templates: remove one first")
+        problem = Problem("name", f"finds no place: there are {MOST} templates, remove one first")
+        raise InvalidAlert([problem])
     values = {"name": name, "folded": plain(name), **asdict(contents)}
     with _unless_taken(conn):
         number = conn.scalar(insert(form_templates).values(values).returning(form_templates.c.id))

@@ -72,6 +72,9 @@ def _officials(scene: Scene) -> Iterator[Look]:
     yield Look("police", f"{live}/end", "alert: end")
     yield Look("activation", f"{waiting}/approve/activation", "approval of an alert")
     yield Look("submitter", "/submit", "submit: start")
+    yield Look("submitter", "/submit/templates", "submit: templates")
+    yield Look("submitter", f"{live}/template", "alert, as a template")
+    yield Look("submitter", f"{form}/template", "form: as a template")
     for step in ("who", "seen", "with", "area", "criteria"):
         yield Look("submitter", f"{form}/{step}", f"form: {step}")
     yield Look("submitter", f"{form}/check", "form: check")

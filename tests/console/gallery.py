@@ -57,6 +57,7 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
     },
     "officials": {
         "start": "/submit",
+        "start-wrong": "/submit",
         "who": "/submit/{id}/{name}",
         "seen": "/submit/{id}/{name}",
         "with": "/submit/{id}/{name}",
@@ -75,6 +76,10 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
         "end-reasons": "/alerts/{id}/end",
         "end": "/alerts/{id}/end",
         "ended": "/alerts/{id}",
+        "template-alert": "/alerts/{id}/template",
+        "template-taken": "/submit/{id}/template",
+        "templates": "/submit/templates",
+        "template": "/submit/templates/{number}",
     },
     "operators": {
         "board": "/board",

@@ -51,7 +51,7 @@ WHO = (
     (r"GET /audit", AT_WORK - {"submitter"} | {"administrator"}),
     (r"\w+ /(log|alerts/{id}/(report|events|progress|live))\b", AT_WORK),
     (r"GET /alerts(/{id})?$", AT_WORK),
-    (r"\w+ /(submit|alerts/{id}/(edit|update))\b", {"submitter"}),
+    (r"\w+ /(submit|alerts/{id}/(edit|update|template))\b", {"submitter"}),
     (r"\w+ /alerts/{id}/(photo|preview|frames|counted|reject)\b", {"submitter", *APPROVERS}),
     (r"\w+ /alerts/{id}/(end|approve|return)\b", APPROVERS),
 )

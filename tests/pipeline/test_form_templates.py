@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, inspect, select
 
-from alertd.core.errors import Conflict, InvalidAlert, NotAllowed, NotFound
+from alertd.core.errors import InvalidAlert, NotAllowed, NotFound
 from alertd.core.jurisdiction import Jurisdiction
 from alertd.pipeline import formtemplates
 from alertd.pipeline.formtemplates import LONGEST, Contents, FormTemplate
@@ -166,7 +166,7 @@ async def test_templates_are_bounded(office: Office, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(formtemplates, "MOST", 2)
     await saved(office, "One")
     await saved(office, "Two")
-    with pytest.raises(Conflict):
+    with pytest.raises(InvalidAlert):
         await saved(office, "Three")
 
 

@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from alertd.console.officials.fields import Form, fields
 from alertd.core.alert import ChildAlert
 from alertd.core.ruleset import RuleSet
 
 USUAL = timedelta(hours=24)  # how long an alert is in force, where nothing else was said
-_COPIED = ("kind", "authority", "area", "languages", "phone_lines")
+DRAWN = ("area.circle.", "area.polygon")
+_CARRIED = ("kind", "authority", "area.regions", "languages", "phone_lines.")
 _NOT_ASKED = ("programme", "status", "criteria")
 
 Said = dict[str, tuple[str, ...]]
@@ -48,14 +50,14 @@ def filled(alert: ChildAlert, rules: RuleSet) -> Said:
     return said
 
 
-def alike(alert: ChildAlert, rules: RuleSet, now: datetime) -> Said:
-    """Give the form of a new alert with the programme's side of `alert`, and no person of it."""
-    copied = alert.model_dump(include=set(_COPIED), exclude_none=True)
-    said: Said = {}
-    for name, value in _leaves("", copied):
-        if not name.startswith(("area.polygon", "area.circle")):  # where that child was
-            said[name] = tuple(value) if isinstance(value, tuple) else (str(value),)
-    return fresh(rules, now) | said
+def carried(form: Form, rules: RuleSet, *, drawn: bool = False) -> Said:
+    """Give the programme's side of a form, and no person of it.
+
+    A circle or an outline tells where that child was: it is taken only where somebody says so.
+    """
+    taken = (*_CARRIED, *DRAWN) if drawn else _CARRIED
+    names = [field.name for field in fields(form, rules) if field.name.startswith(taken)]
+    return {name: tuple(form[name]) for name in names if any(form.get(name, ()))}
 
 
 def _leaves(at: str, value: Any) -> Iterator[tuple[str, Any]]:

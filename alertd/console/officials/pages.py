@@ -1,6 +1,22 @@
 """Every page of the officials."""
 
-from alertd.console.officials import checking, deciding, pictures, running, submission
+from alertd.console.officials import (
+    beginning,
+    checking,
+    deciding,
+    formtemplates,
+    pictures,
+    running,
+    submission,
+)
 
 # The more special path comes first: `/submit/{id}/check` is a step, too.
-PAGES = (*checking.PAGES, *pictures.PAGES, *submission.PAGES, *running.PAGES, *deciding.PAGES)
+PAGES = (
+    *beginning.PAGES,
+    *formtemplates.PAGES,
+    *checking.PAGES,
+    *pictures.PAGES,
+    *submission.PAGES,
+    *running.PAGES,
+    *deciding.PAGES,
+)

@@ -1,130 +1,32 @@
-"""The form, page by page: begin, fill in, keep, discard."""
+"""The form, page by page: fill in, keep, discard."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from alertd import views
 from alertd.console.officials.charts import Map, draw, proposed
 from alertd.console.officials.fields import Step
-from alertd.console.officials.filling import alike, filled, fresh
-from alertd.console.officials.labels import STATUSES
 from alertd.console.officials.pictures import crop_photo, take_uploads
 from alertd.console.officials.remedies import remedies
 from alertd.console.officials.sheet import Sheet, intent_of, lay, merged, open_sheet, rules_of
 from alertd.console.officials.showing import show
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
-from alertd.core.alert import ChildAlert
-from alertd.core.errors import Conflict, InvalidAlert, NotFound, Problem, StaleVersion
+from alertd.core.errors import NotFound, StaleVersion
 from alertd.pictures import MAX_BYTES
 from alertd.pipeline import formdrafts
 from alertd.pipeline.audience import count_ahead
-from alertd.pipeline.formdrafts import Beginning, FormDraft, Purpose
-from alertd.pipeline.jurisdiction import hold, sight
-from alertd.pipeline.versions import OPEN, Version, key_of, last_sent, latest, open_facts
+from alertd.pipeline.formdrafts import FormDraft
 from alertd.pipeline.wording import Wording
 
-RECENT = 20  # alerts that a new one may be begun from
 _STEPS = tuple(Step)
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """An earlier alert whose area, lines and programme a new one may take over."""
-
-    id: str
-    case_reference: str
-
-
-# --- beginning -------------------------------------------------------------------------------
-
-
-async def show_start(visit: Visit) -> Answer:
-    tools = visit.tools
-    sees = sight(tools, visit.actor)
-    recent = await tools.store.read(
-        views.list_alerts, state=None, before=None, limit=RECENT, sees=sees
-    )
-    return await show(
-        visit,
-        "start.html.j2",
-        drafts=await formdrafts.own(tools, visit.actor),
-        programmes=[tools.rulebook.current(name) for name in tools.rulebook.programmes()],
-        templates=[Template(each.id, each.case_reference) for each in recent.items],
-        chosen=visit.query("status", "actual"),
-        mode="exercise" if visit.query("status") in {"exercise", "test"} else "",
-    )
-
-
-async def start(visit: Visit) -> Answer:
-    """Begin a form; of an alert that it is copied from, nothing about a person is taken."""
-    tools, form = visit.tools, visit.form
-    status, programme = form.get("status"), form.get("programme")
-    copied: ChildAlert | None = None
-    if source := form.get("source"):
-        await hold(tools, visit.actor, source, deciding=False)
-        version = await tools.store.read(latest, source)
-        copied = open_facts(await key_of(tools, version), version)
-        programme = version.programme
-    known = set(tools.rulebook.programmes())
-    if status not in STATUSES or programme not in known:
-        raise InvalidAlert([Problem("status", "choose what it is, and a programme")])
-    rules, now = tools.rulebook.current(programme), tools.clock()
-    said = alike(copied, rules, now) if copied is not None else fresh(rules, now)
-    beginning = Beginning(purpose=Purpose.NEW, programme=programme, status=status, form=said)
-    return await _begin(visit, beginning)
-
-
-async def start_edit(visit: Visit) -> Answer:
-    """Begin a form with what a version that is not out yet says."""
-    version = await visit.tools.store.read(latest, visit.path("id"))
-    if version.state not in OPEN:
-        raise Conflict("this version is no longer open for a change")
-    return await _begin_from(visit, version, Purpose.EDIT)
-
-
-async def start_update(visit: Visit) -> Answer:
-    """Begin a form with what the version that went out last says."""
-    newest = await visit.tools.store.read(latest, visit.path("id"))
-    if newest.state in OPEN:
-        raise Conflict("an update is under way already: edit or reject it first")
-    sent = await visit.tools.store.read(last_sent, visit.path("id"))
-    if sent is None:
-        raise NotFound("this alert never went out")
-    return await _begin_from(visit, sent, Purpose.UPDATE)
-
-
-async def _begin_from(visit: Visit, version: Version, purpose: Purpose) -> Answer:
-    alert = open_facts(await key_of(visit.tools, version), version)
-    return await _begin(
-        visit,
-        Beginning(
-            purpose=purpose,
-            programme=version.programme,
-            status=version.status,
-            form=filled(alert, version.rules),
-            alert_id=version.alert_id,
-            alert_revision=version.revision,
-        ),
-    )
-
-
-async def _begin(visit: Visit, beginning: Beginning) -> Answer:
-    draft_id = await formdrafts.begin(visit.tools, visit.actor, beginning)
-    first = Step.WHO if beginning.purpose is Purpose.NEW else Step.CHECK
-    return visit.redirect(f"/submit/{draft_id}/{first}")
 
 
 async def discard(visit: Visit) -> Answer:
     await formdrafts.discard(visit.tools, visit.actor, visit.path("id"))
     await visit.flash("The form is discarded, and what it said is destroyed.")
     return visit.redirect("/submit")
-
-
-# --- filling in ------------------------------------------------------------------------------
 
 
 async def show_step(visit: Visit) -> Answer:
@@ -158,6 +60,8 @@ async def take_step(visit: Visit) -> Answer:
     sheet = lay(visit.tools, draft, draft.form, rules, visit.language)
     if go.startswith("to-"):
         return visit.redirect(f"/submit/{draft.id}/{Step(go.removeprefix('to-'))}")
+    if go == "template" and not unread:
+        return visit.redirect(f"/submit/{draft.id}/template?step={step}")
     if unread:
         wrong = sheet.wrong(step) | remedies(unread, visit.language)
         return await _page(visit, sheet, step, wrong)
@@ -275,10 +179,6 @@ def _step(visit: Visit) -> Step:
 
 
 PAGES: tuple[Page, ...] = (
-    get("/submit", show_start, May.SUBMIT),
-    post("/submit", start, May.SUBMIT),
-    post("/alerts/{id}/edit", start_edit, May.SUBMIT),
-    post("/alerts/{id}/update", start_update, May.UPDATE),
     get("/submit/{id}/{name}", show_step, May.SUBMIT),
     post("/submit/{id}/{name}", take_step, May.SUBMIT, upload_bytes=MAX_BYTES),
     post("/submit/{id}/{name}/save", autosave, May.SUBMIT),

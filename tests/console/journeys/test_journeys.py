@@ -25,11 +25,13 @@ from tests.console.journeys.acts import (
 from tests.console.journeys.form import size_of, submit, update
 from tests.console.journeys.install import the_public
 from tests.console.journeys.people import OFFICIALS, Office
+from tests.console.journeys.templates import keep_and_remove
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 CHILD = "Έλλη Παραδείγματος"
 DRILLS = ("Πρώτη Ασκήσεως", "Δεύτερη Ασκήσεως", "Τρίτη Ασκήσεως", "Τέταρτη Ασκήσεως")  # by view
+KEPT = {"el": "Αττική, νυχτερινή βάρδια", "en": "Attica, night shift"}  # names of templates
 WORDS = {"el": "ΑΣΚΗΣΗ", "en": "EXERCISE"}
 REFUSED = 3  # messages that Twilio will not take until its account is put right
 
@@ -81,6 +83,7 @@ async def test_an_exercise_looks_like_one_and_reaches_exercise_recipients_alone(
     await reader.reload()
     await expect(reader.locator("body")).not_to_contain_text(child)
     await until_sent(people["police"].page, "sms", "email", "webhook")
+    await keep_and_remove(people["submitter"].page, alert, KEPT[language], look)
     gallery.finish()
 
 

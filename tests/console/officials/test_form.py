@@ -7,7 +7,7 @@ import pytest
 from alertd.atlas import load_atlas
 from alertd.console.officials import labels
 from alertd.console.officials.fields import Form, Step, fields, step_of
-from alertd.console.officials.filling import alike, filled, fresh
+from alertd.console.officials.filling import carried, filled, fresh
 from alertd.console.officials.reading import Frame, Reading, read
 from alertd.core.regions import Atlas
 from alertd.resources import home
@@ -109,7 +109,7 @@ def test_times_are_read_in_the_zone_of_the_authority(atlas: Atlas) -> None:
 
 def test_a_copy_has_the_area_and_the_lines_and_nobody_of_the_other_alert() -> None:
     alert = make_alert()
-    said = alike(alert, RULES, NOW)
+    said = carried(filled(alert, RULES), RULES)
     assert said["area.regions"] == ("GR-I",)
     assert said["phone_lines.0.number"] == (alert.phone_lines[0].number,)
     text = str(said)
