@@ -114,7 +114,7 @@ _WORDS: Mapping[str, str] = {
 _BY_PROGRAMME = frozenset({"rules.adopted", "rules.proposed", "rules.removal_proposed"})
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MARKS = frozenset({"digest", "hash", "identifier"})  # told last: only who checks reads them
-_SHORT, _LONGEST = 12, 80
+_SHORT, _LONGEST = 12, 200
 Tell = Callable[[Any], str]
 
 

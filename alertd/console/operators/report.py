@@ -1,6 +1,7 @@
 """The report of an alert, as a document to print or to save."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from alertd.console.naming import end_reason, programme_name, region_names, role_name
@@ -13,9 +14,10 @@ from alertd.console.pages import Answer, Page, Visit, get
 from alertd.console.permissions import May
 from alertd.console.rendering import N_
 from alertd.core.delivery import State
+from alertd.core.rendition import Kind
 from alertd.pipeline.surfaces import What
 from alertd.pipeline.wording import autonym
-from alertd.shapes import ChannelProgress, DispatchProgress, EndpointAnswer
+from alertd.shapes import ChannelProgress, EndpointAnswer, ProgressView
 from alertd.watch.report import Failures, Report, read_report
 
 NONE = "\u2013"
@@ -26,6 +28,8 @@ PUBLIC: Mapping[str, str] = {
     What.PHOTO: N_("photo"),
 }
 FAILED = (State.DEAD, State.EXPIRED)
+GONE = (State.SENT, State.DELIVERED)
+BY_THE_WAY = (Kind.REQUEST, Kind.NOTICE)
 
 
 async def report(visit: Visit) -> Answer:
@@ -40,11 +44,7 @@ async def report(visit: Visit) -> Answer:
         alert=found.alert,
         mode="exercise" if found.alert.status != "actual" else "",
         as_of=found.as_of,
-        reach=[
-            _reach(visit, dispatch, channel)
-            for dispatch in found.progress.dispatches
-            for channel in dispatch.channels
-        ],
+        reach=_reach(visit, found.progress),
         failures=[_failure(visit, each) for each in found.failures],
         more_failures=found.more_failures,
         export=link("/log.csv", {"alert": found.alert.id, "state": State.DEAD}),
@@ -91,35 +91,47 @@ def _letters(visit: Visit, each: Failures) -> str:
     )
 
 
-def _reach(visit: Visit, dispatch: DispatchProgress, channel: ChannelProgress) -> dict[str, Any]:
-    counts = {state: tally.count for state, tally in channel.states.items()}
-    firsts = [
-        tally.first_at
-        for state, tally in channel.states.items()
-        if state in (State.SENT, State.DELIVERED) and tally.first_at
-    ]
-    lasts = [
-        tally.last_at
-        for state, tally in channel.states.items()
-        if state in (State.SENT, State.DELIVERED) and tally.last_at
+def _reach(visit: Visit, seen: ProgressView) -> list[dict[str, Any]]:
+    """Give a row for each message and channel; what officials are told by the way is one."""
+    rows: dict[tuple[str, str, str], list[tuple[datetime, ChannelProgress]]] = {}
+    for dispatch in seen.dispatches:
+        mine = "" if dispatch.kind in BY_THE_WAY else dispatch.identifier
+        for channel in dispatch.channels:
+            key = (dispatch.kind, mine, channel.channel)
+            rows.setdefault(key, []).append((dispatch.sent_at, channel))
+    return [
+        {
+            "kind": visit.say(KINDS.get(kind, kind)),
+            "channel": lane_of(visit, channel),
+            **_reached(visit, parts),
+        }
+        for (kind, _, channel), parts in rows.items()
     ]
 
-    def after(moments: list[Any], choose: Any) -> str:
-        if not moments:
-            return NONE
-        return span(visit, (choose(moments) - dispatch.sent_at).total_seconds())
 
-    number = visit.words.number
+def _reached(visit: Visit, parts: Sequence[tuple[datetime, ChannelProgress]]) -> dict[str, str]:
+    tallies = [
+        (sent_at, state, tally)
+        for sent_at, channel in parts
+        for state, tally in channel.states.items()
+    ]
+
+    def count(*states: State) -> str:
+        return visit.words.number(sum(each.count for _, state, each in tallies if state in states))
+
+    def after(moments: Iterable[tuple[datetime, datetime | None]], choose: Any) -> str:
+        spans = [(at - sent_at).total_seconds() for sent_at, at in moments if at]
+        return span(visit, choose(spans)) if spans else NONE
+
+    gone = [(sent_at, each) for sent_at, state, each in tallies if state in GONE]
     return {
-        "kind": visit.say(KINDS.get(dispatch.kind, dispatch.kind)),
-        "channel": lane_of(visit, channel.channel),
-        "planned": number(channel.planned),
-        "delivered": number(counts.get(State.DELIVERED, 0)),
-        "sent": number(counts.get(State.SENT, 0)),
-        "waiting": number(counts.get(State.QUEUED, 0) + counts.get(State.UNCERTAIN, 0)),
-        "failed": number(sum(counts.get(state, 0) for state in FAILED)),
-        "first": after(firsts, min),
-        "last": after(lasts, max),
+        "planned": visit.words.number(sum(channel.planned for _, channel in parts)),
+        "delivered": count(State.DELIVERED),
+        "sent": count(State.SENT),
+        "waiting": count(State.QUEUED, State.UNCERTAIN),
+        "failed": count(*FAILED),
+        "first": after(((sent_at, each.first_at) for sent_at, each in gone), min),
+        "last": after(((sent_at, each.last_at) for sent_at, each in gone), max),
     }
 
 
