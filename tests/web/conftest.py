@@ -225,21 +225,23 @@ def activate(people: dict[str, Person]) -> Activate:
     return run
 
 
-def settle_queued(conn: Connection, channel: str, state: State, now: int) -> int:
+def settle_queued(
+    conn: Connection, channel: str, state: State, now: int, was: State = State.QUEUED
+) -> int:
     """Settle what is queued on a channel as a worker would; gives how many that were."""
     rows = conn.execute(
         select(deliveries).where(
-            deliveries.c.channel == channel, deliveries.c.state == State.QUEUED
+            deliveries.c.channel == channel, deliveries.c.state == was
         )
     ).all()
     counts: Counter[ledger.ProgressKey] = Counter()
     changes = []
     for row in rows:
-        ledger.moved(counts, (row.dispatch_id, row.channel, row.region), State.QUEUED, state)
+        ledger.moved(counts, (row.dispatch_id, row.channel, row.region), was, state)
         changes.append(
             ledger.Change(
                 id=row.id,
-                was=State.QUEUED,
+                was=was,
                 state=state,
                 next_at=now,
                 attempts=1,
@@ -260,8 +262,11 @@ Deliver = Callable[..., Awaitable[int]]
 def deliver(tools: Tools) -> Deliver:
     """Settle what is queued on a channel as a worker would; gives how many that were."""
 
-    async def run(channel: str = "feed", state: State = State.DELIVERED) -> int:
-        return await tools.store.write(settle_queued, channel, state, to_micros(tools.clock()))
+    async def run(
+        channel: str = "feed", state: State = State.DELIVERED, was: State = State.QUEUED
+    ) -> int:
+        now = to_micros(tools.clock())
+        return await tools.store.write(settle_queued, channel, state, now, was)
 
     return run
 

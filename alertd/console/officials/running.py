@@ -36,7 +36,7 @@ async def show_events(visit: Visit) -> Answer:
     until = loop.time() + LONGEST_S
     while loop.time() < until:
         said = json.dumps({**as_event(live, visit.words), "as_of": ""})
-        await stream.write(b": here\n\n" if said == told else _event(visit, live))
+        await stream.write(b"event: here\ndata:\n\n" if said == told else _event(visit, live))
         told = said
         await asyncio.sleep(EVERY_S if live.moves else 5 * EVERY_S)
         live = await tools.store.read(read_live, alert_id, tools.clock())

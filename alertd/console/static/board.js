@@ -3,11 +3,15 @@
 
 const part = document.querySelector("[data-renew]");
 const PAUSE_MS = 5000;
+const LOST_MS = 10000; // without an answer
 
 async function renew() {
   if (!document.hidden && !part.contains(document.activeElement)) {
     try {
-      const answer = await fetch(part.dataset.renew, { headers: { Accept: "text/html" } });
+      const answer = await fetch(part.dataset.renew, {
+        headers: { Accept: "text/html" },
+        signal: AbortSignal.timeout(LOST_MS),
+      });
       if (answer.redirected) location.reload();
       else if (answer.ok) part.innerHTML = await answer.text();
     } catch {

@@ -6,6 +6,8 @@
 const AFTER_MS = 1500; // of quiet
 const AGAIN_MS = 5000; // after a lost connection
 const LOST_MS = 10000; // without an answer
+const SILENT_MS = 30000; // of a stream that says every few seconds that it is there
+const POLL_MS = 3000;
 
 for (const form of document.querySelectorAll("[data-autosave]")) keepSaving(form);
 for (const board of document.querySelectorAll("[data-live]")) keepMoving(board);
@@ -178,33 +180,47 @@ async function showCounted(address) {
 
 function keepMoving(board) {
   if (!("moves" in board.dataset)) return;
-  const source = "EventSource" in window ? new EventSource(board.dataset.live) : null;
+  if (!("EventSource" in window)) return poll();
+  const source = new EventSource(board.dataset.live);
   let failures = 0;
-  if (source) {
-    source.onmessage = (event) => {
-      failures = 0;
-      const live = JSON.parse(event.data);
-      move(board, live);
-      if (!live.moves) source.close();
-    };
-    source.onerror = () => {
-      failures += 1;
-      if (failures < 3) return;
-      source.close();
-      poll();
-    };
-  } else {
+  let silence = 0;
+  const stop = () => {
+    clearTimeout(silence);
+    source.close();
+  };
+  const askInstead = () => {
+    stop();
     poll();
-  }
+  };
+  const heard = () => {
+    failures = 0;
+    clearTimeout(silence);
+    silence = setTimeout(askInstead, SILENT_MS);
+  };
+  source.addEventListener("here", heard);
+  source.onmessage = (event) => {
+    heard();
+    const live = JSON.parse(event.data);
+    move(board, live);
+    if (!live.moves) stop();
+  };
+  // The browser opens a lost stream anew, but gives up one that was refused.
+  source.onerror = () => {
+    failures += 1;
+    if (failures >= 3 || source.readyState === EventSource.CLOSED) askInstead();
+  };
+  heard();
   async function poll() {
     let live = null;
     try {
-      const answer = await fetch(board.dataset.poll);
+      const answer = await fetch(board.dataset.poll, { signal: AbortSignal.timeout(LOST_MS) });
+      if (answer.redirected) return location.reload(); // the session is over
       if (answer.ok) live = await answer.json();
       if (live) move(board, live);
-    } finally {
-      if (live?.moves !== false) setTimeout(poll, 3000);
+    } catch {
+      // The connection is lost: it is asked again.
     }
+    if (live?.moves !== false) setTimeout(poll, POLL_MS);
   }
 }
 
@@ -223,8 +239,13 @@ function move(board, live) {
 
 // What is not drawn yet is the server's to draw; the rest of the page, and what it tells, stays.
 async function redraw(board) {
-  const answer = await fetch(location.pathname);
-  if (!answer.ok) return;
+  let answer = null;
+  try {
+    answer = await fetch(location.pathname, { signal: AbortSignal.timeout(LOST_MS) });
+  } catch {
+    return setTimeout(redraw, AGAIN_MS, board);
+  }
+  if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector("[data-live]");
   if (!fresh) return;
