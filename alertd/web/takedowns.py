@@ -1,6 +1,5 @@
 """What an end came to: the report for officials, and where endpoints acknowledge."""
 
-from collections.abc import Iterable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -8,13 +7,14 @@ from aiohttp import web
 from alertd.core.errors import NotFound
 from alertd.pipeline import takedown
 from alertd.pipeline.aftermath import read_takedown
-from alertd.shapes import TakedownView, TakenDown
+from alertd.pipeline.versions import latest
+from alertd.shapes import TakedownView
 from alertd.tools import Tools
 from alertd.web import auth
 from alertd.web.bodies import read_bytes
 from alertd.web.forms import Nothing
-from alertd.web.pages import page, table, tag
 from alertd.web.routes import AnyRoute, Call, Reply, Route
+from alertd.web.takedownpage import Printed, asked_for
 
 _MAX_FORM = 4096
 HTML = "text/html"
@@ -25,7 +25,9 @@ async def show_takedown(call: Call[Nothing, Nothing]) -> Reply:
 
 
 async def print_takedown(call: Call[Nothing, Nothing]) -> Reply:
-    shown = page(f"Takedown of alert {call.alert_id}", _content(await _read(call)))
+    version = await call.tools.store.read(latest, call.alert_id)
+    language = asked_for(call.request.headers.get("Accept-Language", ""))
+    shown = Printed(await _read(call), version.rules, language).page()
     policy = {"Content-Security-Policy": shown.headers["Content-Security-Policy"]}
     return Reply(body=(shown.text or "").encode(), headers=policy)
 
@@ -35,65 +37,6 @@ async def _read(call: Call[Nothing, Nothing]) -> TakedownView:
     return await tools.store.read(
         read_takedown, call.alert_id, tools.clock(), public_url=tools.public_url
     )
-
-
-def _content(view: TakedownView) -> str:
-    over = f"{view.state}, {view.reason}" if view.reason else view.state
-    parts = [
-        table(
-            [
-                ("case", view.case_reference),
-                ("status", view.status),
-                ("state", over),
-                ("as of", view.as_of.isoformat(timespec="seconds")),
-            ]
-        ),
-        *_section(
-            "Taken down",
-            ((f"{each.what} {each.address}", _gone(each)) for each in view.taken_down),
-        ),
-        *_section(
-            "Who was told",
-            (
-                (
-                    each.channel,
-                    f"{each.reached} reached; the end: "
-                    + (", ".join(f"{n} {state}" for state, n in each.end.items()) or "not sent")
-                    + (f"; {each.recalled} recalled" if each.recalled else ""),
-                )
-                for each in view.told
-            ),
-        ),
-        *_section(
-            "Who acknowledged deletion",
-            (
-                (each.address, _at(each.acknowledged_at, f"asked {each.asked} times"))
-                for each in view.endpoints
-            ),
-        ),
-        tag("h2", "What cannot be recalled"),
-        *(tag("p", each) for each in view.not_recallable or ("Nothing.",)),
-        *_section(
-            "Timeline",
-            ((_at(each.at), f"{each.action} by {each.actor}") for each in view.timeline),
-        ),
-    ]
-    return "".join(parts)
-
-
-def _section(title: str, rows: Iterable[tuple[str, str]]) -> tuple[str, str]:
-    given = list(rows)
-    return tag("h2", title), table(given) if given else tag("p", "None.")
-
-
-def _gone(each: TakenDown) -> str:
-    if each.over_at is None:
-        return "public: the alert lives"
-    return f"seen gone {_at(each.gone_at)}" if each.gone_at else "not yet seen to be gone"
-
-
-def _at(at: object, otherwise: str = "") -> str:
-    return otherwise if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def add_acknowledgements(app: web.Application, tools: Tools) -> None:
@@ -123,7 +66,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="GET",
         path="/api/v1/alerts/{id}/takedown.html",
-        summary="Give the same for print.",
+        summary="Give the same for print, in Greek or English as Accept-Language asks.",
         run=print_takedown,
         roles=auth.EVERYONE,
         body=Nothing,

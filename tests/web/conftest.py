@@ -230,9 +230,7 @@ def settle_queued(
 ) -> int:
     """Settle what is queued on a channel as a worker would; gives how many that were."""
     rows = conn.execute(
-        select(deliveries).where(
-            deliveries.c.channel == channel, deliveries.c.state == was
-        )
+        select(deliveries).where(deliveries.c.channel == channel, deliveries.c.state == was)
     ).all()
     counts: Counter[ledger.ProgressKey] = Counter()
     changes = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,12 +11,16 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from alertd.core.delivery import State
+from alertd.core.lifecycle import VersionState
+from alertd.pipeline.surfaces import What
 from alertd.settings import embedded
 from alertd.shapes import TakedownView
 from alertd.tools import Tools
 from alertd.watch import takedowns
 from alertd.watch.alarms import recent
 from alertd.watch.watcher import Watcher
+from alertd.web.takedownpage import _WORDS, asked_for
 from tests.conftest import FakeClock
 from tests.factories import child_facts
 from tests.web.conftest import Deliver, Live, Person, both_databases
@@ -61,6 +66,12 @@ async def report(people: dict[str, Person], alert_id: str) -> TakedownView:
     return TakedownView.model_validate(await answer.json())
 
 
+async def print_out(people: dict[str, Person], alert_id: str, language: str) -> str:
+    path = f"/api/v1/alerts/{alert_id}/takedown.html"
+    answer = await people["operator"].get(path, headers={"Accept-Language": language})
+    return str(await answer.text())
+
+
 @both_databases
 async def test_it_is_gone_when_it_was_seen_to_be_gone(
     seen_from: Tools,
@@ -91,8 +102,33 @@ async def test_it_is_gone_when_it_was_seen_to_be_gone(
     assert {each.over_at for each in view.taken_down} == {ended_at}
     assert {each.gone_at for each in view.taken_down} == {looked_at}
     assert [step.action for step in view.timeline].count("takedown.seen") == 1
-    printed = await people["operator"].get(f"/api/v1/alerts/{alert_id}/takedown.html")
-    assert "seen gone 2026-11-24 02:01:05 UTC" in await printed.text()
+    printed = await print_out(people, alert_id, "de, en-GB;q=0.8, el;q=0.5")
+    assert "seen to be gone: 24 November 2026, 04:01:05 (Athens)" in printed
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("el", ("Απόσυρση: EX-2026-0001", "Έληξε με απόφαση: ", "ακόμη", "Έληξε με απόφαση</td>")),
+        ("en", ("Takedown: EX-2026-0001", "Ended: ", "not yet", "Ended</td>")),
+    ],
+)
+async def test_what_is_printed_speaks_words_and_no_codes(
+    people: dict[str, Person], live: Live, end: Any, language: str, words: tuple[str, ...]
+) -> None:
+    alert_id = await live(case_reference="EX-2026-0001")
+    await end(alert_id)
+    printed = await print_out(people, alert_id, language)
+    assert f'<html lang="{language}">' in printed
+    assert all(word in printed for word in words), printed
+    assert not re.search(r"person:|>feed<|alert\.\w+ed|found[,<]|UTC|actual", printed)
+
+
+def test_every_state_of_an_end_and_of_an_alert_has_a_word() -> None:
+    known = {word.partition(".")[2] for word in _WORDS}
+    assert {*State, *VersionState, *What} <= known
+    assert asked_for("") == asked_for("fr, de") == "en"
+    assert asked_for("fr, el-CY") == "el"
 
 
 @both_databases
