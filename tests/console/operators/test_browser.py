@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -106,6 +107,21 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off(
     await page.emulate_media(media="print")
     assert await page.evaluate("document.documentElement.scrollWidth") == A4
     assert await page.locator("thead").first.evaluate("(e) => e.offsetHeight") > 1
+
+
+async def test_the_report_is_printed_on_a4_and_keeps_headings_with_their_tables(
+    desk: Desk, paths: dict[str, str]
+) -> None:
+    page = await desk.open()
+    await page.goto(paths["report"])
+    printed = await page.pdf(prefer_css_page_size=True)
+    sheets = re.findall(rb"/MediaBox ?\[0 0 ([\d.]+) ([\d.]+)\]", printed)
+    assert {(round(float(width)), round(float(height))) for width, height in sheets} == {(595, 842)}
+    await page.emulate_media(media="print")
+    stays = "[...document.querySelectorAll('main :is(h2, h3, caption, thead)')].map("
+    stays += "(e) => getComputedStyle(e).breakAfter)"
+    assert set(await page.evaluate(stays)) == {"avoid"}
+    assert await page.get_by_text("with your browser").is_hidden()
 
 
 async def test_nothing_moves_for_whoever_asked_for_that(desk: Desk) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from datetime import datetime
 from html import unescape
 from typing import Any
 
@@ -17,7 +18,15 @@ from alertd.core.delivery import State
 from alertd.pipeline import lanes
 from alertd.pipeline.proposals import REMOVAL, propose
 from alertd.pipeline.surfaces import note_gone, of_alert
-from alertd.store.schema import addresses, alarms, audit, deliveries
+from alertd.store.schema import (
+    addresses,
+    alarms,
+    audit,
+    deliveries,
+    dispatches,
+    progress,
+    to_micros,
+)
 from alertd.tools import Tools
 from alertd.watch import roster
 from tests.console.conftest import Browser, SignIn, enter
@@ -301,6 +310,32 @@ async def test_the_report_tells_who_approved_and_whom_it_reached(
     assert "EXERCISE" in text
     assert text.count("still public") == 3  # entry, page, CAP document
     assert "No partner had to be asked." in text
+
+
+async def test_the_report_tells_in_one_row_what_officials_were_told_by_the_way(
+    tools: Tools, operator: Browser, alert_id: str
+) -> None:
+    await tools.store.write(_notices, alert_id, tools.clock())
+    text = await operator.read(f"/alerts/{alert_id}/report")
+    reach = text[text.index("Whom it reached") : text.index("Failures</h2>")]
+    assert reach.count("Notice to officials") == 1
+    (row,) = [each for each in reach.split("<tr>") if "Notice to officials" in each]
+    assert re.findall(r">([\d:]+|–)<", row) == ["3", "0", "3", "0", "0", "0:02", "0:09"]
+
+
+def _notices(conn: Connection, alert_id: str, now: datetime) -> None:
+    """Send two notices, one to one official and one to two of them."""
+    sent = dict(conn.execute(select(dispatches).limit(1)).mappings().one())
+    del sent["id"]
+    for occurrence, count in ((1, 1), (2, 2)):
+        mine = {"kind": "notice", "variant": "ended", "occurrence": occurrence}
+        made = {**sent, **mine, "identifier": f"example.{occurrence}", "sent_at": now}
+        number = conn.execute(insert(dispatches).values(**made)).inserted_primary_key
+        assert number is not None
+        at = to_micros(now) + 1_000_000
+        reached = {"first_at": at + occurrence * 1_000_000, "last_at": at + occurrence * 4_000_000}
+        row = {"dispatch_id": number[0], "channel": "sms", "state": State.SENT, "count": count}
+        conn.execute(insert(progress).values(**row, **reached))
 
 
 async def test_the_report_tells_what_is_gone_once_it_is_over(
