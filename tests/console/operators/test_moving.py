@@ -14,11 +14,9 @@ from playwright.async_api import Page, expect
 from alertd.console.officials import running
 from alertd.core.delivery import State
 from alertd.pipeline import lanes
-from alertd.pipeline.expand import expand, pending
 from alertd.tools import Tools
-from tests.console.conftest import COOKIE, Browser, Desk, SignIn, desk_at
-from tests.console.operators.conftest import enter_newsroom
-from tests.web.conftest import Activate, Deliver, Submit
+from tests.console.conftest import COOKIE, Browser, Desk, desk_at
+from tests.web.conftest import Deliver
 
 MARK = "window.untouched = true"
 MAIL = "[data-bar$='.email'] .stack"
@@ -80,28 +78,11 @@ async def wire(tools: Tools, operator: Browser) -> AsyncIterator[tuple[Wire, Des
 
 
 @pytest.fixture
-async def operator(signed_in: SignIn) -> Browser:
-    return await signed_in("operator")
-
-
-@pytest.fixture
-async def live_page(  # noqa: PLR0917 - fixtures
-    tools: Tools,
-    operator: Browser,
-    wire: tuple[Wire, Desk],
-    monkeypatch: pytest.MonkeyPatch,
-    submit: Submit,
-    activate: Activate,
-    deliver: Deliver,
+async def live_page(
+    wire: tuple[Wire, Desk], alert_id: str, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> Page:
     """Show an exercise that is going out, with one mail that waits."""
     monkeypatch.setattr(running, "EVERY_S", 0.1)
-    await enter_newsroom(tools, operator)
-    alert_id = await submit()
-    await activate(alert_id)
-    for dispatch in await tools.store.read(pending):
-        while not (await tools.store.write(expand, dispatch, now=tools.clock())).done:
-            pass
     await deliver("feed")
     page = await wire[1].open()
     await page.clock.install()
