@@ -123,13 +123,18 @@ class Renderer:
                 self.templates.require(name, kind, file)
 
     def version(
-        self, subject: Subject, messages: Sequence[tuple[Kind, str]] | None = None
+        self,
+        subject: Subject,
+        messages: Sequence[tuple[Kind, str]] | None = None,
+        among: Collection[str] | None = None,
     ) -> list[Rendition]:
         """Give everything that approvers approve: the alert or update and all that may follow.
 
-        For a look, `messages` names those that are wanted.
+        For a look, `messages` names those that are wanted, and `among` the channels.
         """
         channels = self._loaded(subject.alert_kind.channels)
+        if among is not None:
+            channels = [channel for channel in channels if channel.name in among]
         renditions: list[Rendition] = []
         for kind, variant in subject.messages if messages is None else messages:
             contexts = [

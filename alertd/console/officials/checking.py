@@ -1,7 +1,7 @@
 """The last step: what goes out, to whom, until when; and sending it for approval."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from aiohttp import web
@@ -9,7 +9,15 @@ from aiohttp import web
 from alertd.console.officials.fields import Step
 from alertd.console.officials.framing import frame_answer
 from alertd.console.officials.pictures import with_pictures
-from alertd.console.officials.previews import Body, Moment, framed, is_shown, previews
+from alertd.console.officials.previews import (
+    Body,
+    Moment,
+    channels_of,
+    framed,
+    is_shown,
+    previews,
+    tabs_of,
+)
 from alertd.console.officials.record import open_bodies
 from alertd.console.officials.sheet import Sheet, intent_of, open_sheet
 from alertd.console.officials.showing import area, show, summaries
@@ -36,8 +44,12 @@ _UNNAMED = "0" * 20  # stands for the id of an alert that has none yet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What would go out beside what it follows, and to whom: None while that is counted."""
+    """What would go out beside what it follows, and to whom: None while that is counted.
 
+    Of what would go out there is what one tab shows, `tabs` names them all.
+    """
+
+    tabs: Sequence[str]
     bodies: Sequence[Body]
     before: Sequence[Body]
     reach: Forecast | None
@@ -55,7 +67,8 @@ async def show_check(visit: Visit) -> Answer:
 async def _page(
     visit: Visit, sheet: Sheet, *, refused: str = "", other: str | None = None
 ) -> Answer:
-    outlook = await look(visit.tools, sheet) if sheet.reading.valid else None
+    tab = visit.query("tab", "sms")
+    outlook = await look(visit.tools, sheet, tab) if sheet.reading.valid else None
     moment = moment_of(visit.tools, sheet)
     return await show(
         visit,
@@ -72,7 +85,8 @@ async def _page(
         area=area(visit, sheet),
         outlook=outlook,
         previews=previews(outlook.bodies, moment, outlook.before) if outlook else [],
-        tab=visit.query("tab", "sms"),
+        tabs=outlook.tabs if outlook else [],
+        tab=tab,
         shown=visit.query("language", sheet.rules.languages[0]),
         refused=refused,
         other=other,
@@ -131,8 +145,9 @@ async def show_frame(visit: Visit) -> Answer:
     sheet = await open_sheet(visit.tools, visit.actor, visit.path("id"), visit.language)
     if not sheet.reading.valid:
         raise NotFound("the form is not complete")
-    bodies, before = await _bodies(visit.tools, sheet)
-    body = next((b for b in bodies if b.frame == visit.path("name")), None)
+    name = visit.path("name")
+    bodies, before = await _bodies(visit.tools, sheet, {name.partition(".")[0]})
+    body = next((b for b in bodies if b.frame == name), None)
     if body is None:
         raise NotFound("there is no such preview")
     shown = await asyncio.to_thread(framed, body, moment_of(visit.tools, sheet), before)
@@ -147,24 +162,32 @@ async def await_count(visit: Visit) -> Answer:
     return web.json_response({"counted": counted is not None})
 
 
-async def look(tools: Tools, sheet: Sheet) -> Outlook:
-    """Render what the form makes, beside the version it follows, and count its readers."""
-    bodies, before = await _bodies(tools, sheet)
+async def look(tools: Tools, sheet: Sheet, tab: str) -> Outlook:
+    """Render what a tab shows of the form, beside the version it follows, and count readers.
+
+    Text messages are rendered in any case: in how many parts each goes is what it costs.
+    """
+    channels = sheet.channels(tools)
+    tabs = tabs_of(channels)
+    seen = channels_of(tab if tab in tabs else tabs[0], channels)
+    bodies, before = await _bodies(tools, sheet, {"sms", *seen})
     texts = [body for body in bodies if body.channel == "sms"]
     parts = {each.language: each.parts for each in previews(texts, moment_of(tools, sheet))}
-    intent = intent_of(tools, sheet, (body.channel for body in bodies))
+    intent = intent_of(tools, sheet, channels)
     counted = await audience_soon(tools, intent)
     reach = foresee(tools, Sending(intent, parts), counted) if counted else None
-    return Outlook(bodies=bodies, before=before, reach=reach)
+    return Outlook(tabs=tabs, bodies=bodies, before=before, reach=reach)
 
 
-async def _bodies(tools: Tools, sheet: Sheet) -> tuple[Sequence[Body], Sequence[Body]]:
-    """Give what the form makes, and what the version that it follows says."""
+async def _bodies(
+    tools: Tools, sheet: Sheet, channels: Collection[str]
+) -> tuple[Sequence[Body], Sequence[Body]]:
+    """Give what the form makes by these channels, and what the version that it follows says."""
     alert, rules, alert_id = sheet.reading.alert, sheet.rules, sheet.draft.alert_id
     if alert_id is None:
         first = _new(tools, alert, rules)
         shown = replace(first, photos=await photos.of_alert(tools, None, alert))
-        return await _rendered(tools, shown), ()
+        return await _rendered(tools, shown, channels), ()
     newest = await tools.store.read(latest, alert_id)
     key: Key = await key_of(tools, newest)
     before: Version | None = newest
@@ -172,15 +195,18 @@ async def _bodies(tools: Tools, sheet: Sheet) -> tuple[Sequence[Body], Sequence[
         before = await tools.store.read(last_sent, alert_id)
         newest = replace(newest, number=newest.number + 1, kind=Kind.UPDATE)
     now = await contents.subject_of(tools, key, newest, alert, rules=rules)
-    return await _rendered(tools, now), await _said_before(tools, key, before) if before else ()
+    said = await _said_before(tools, key, before, channels) if before else ()
+    return await _rendered(tools, now, channels), said
 
 
-async def _said_before(tools: Tools, key: Key, before: Version) -> Sequence[Body]:
+async def _said_before(
+    tools: Tools, key: Key, before: Version, channels: Collection[str]
+) -> Sequence[Body]:
     """Give the bytes that were approved, or are to be; of a draft what it would be."""
     if before.digest is not None:
         return await open_bodies(tools, before, before.kind)
     subject = await contents.subject_of(tools, key, before, open_facts(key, before))
-    return await _rendered(tools, subject)
+    return await _rendered(tools, subject, channels)
 
 
 def _new(tools: Tools, alert: ChildAlert, rules: RuleSet) -> Subject:
@@ -194,9 +220,9 @@ def _new(tools: Tools, alert: ChildAlert, rules: RuleSet) -> Subject:
     )
 
 
-async def _rendered(tools: Tools, subject: Subject) -> list[Body]:
+async def _rendered(tools: Tools, subject: Subject, channels: Collection[str]) -> list[Body]:
     shown = [each for each in subject.messages if is_shown(*each)]
-    rendered = await asyncio.to_thread(tools.renderer.version, subject, shown)
+    rendered = await asyncio.to_thread(tools.renderer.version, subject, shown, channels)
     return [body_of(each) for each in rendered]
 
 

@@ -11,7 +11,7 @@ from alertd.console.officials.framing import frame_answer
 from alertd.console.officials.freshness import again, is_fresh
 from alertd.console.officials.live import read_live
 from alertd.console.officials.pictures import with_pictures
-from alertd.console.officials.previews import Body, framed, previews
+from alertd.console.officials.previews import Body, framed, previews, tabs_of
 from alertd.console.officials.record import (
     Record,
     area_of,
@@ -94,6 +94,7 @@ async def show_preview(visit: Visit) -> Answer:
         version=version,
         mode=record.mode,
         compared=bool(old),
+        tabs=tabs_of({body.channel for body in bodies}),
         previews=previews(bodies, moment_of(tools, version), old),
         tab=visit.query("tab", "sms"),
         shown=visit.query("language", version.rules.languages[0]),

@@ -16,6 +16,12 @@ from alertd.core.rendition import Kind, Slot, fill_some
 from alertd.pipeline.filling import at_activation
 
 _TABS = ("sms", "email", "page", "entry", "cap", "poster", "webhook")
+_OTHERS = ("webhook",)
+_OF_CHANNEL: Mapping[str, Sequence[str]] = {
+    "sms": ("sms",),
+    "email": ("email",),
+    "feed": ("page", "entry", "cap", "poster"),
+}
 HTML = "text/html"
 MAIL = "message/rfc822"
 Key = tuple[str, str, str]
@@ -139,24 +145,21 @@ def _html(body: Body, moment: Moment) -> str:
     return _part(_mail(filled), HTML)
 
 
-def chosen(found: Sequence[Preview], tab: str, language: str) -> Preview | None:
-    """Give the tab in the language, else in any, else the first there is."""
-    of_tab = [each for each in found if each.tab == tab] or list(found)
-    named = [each for each in of_tab if each.language == language]
-    return next(iter(named or of_tab), None)
+def tabs_of(channels: Iterable[str]) -> list[str]:
+    """Name the tabs of what these channels send, in their order."""
+    return [tab for tab in _TABS if any(tab in _OF_CHANNEL.get(c, _OTHERS) for c in channels)]
+
+
+def channels_of(tab: str, channels: Iterable[str]) -> set[str]:
+    """Name those of the channels that a tab shows."""
+    return {channel for channel in channels if tab in _OF_CHANNEL.get(channel, _OTHERS)}
 
 
 def _tabs(body: Body) -> Sequence[str]:
     """Name the tabs that a rendition is shown in."""
-    match (body.channel, body.form):
-        case ("sms" | "email" as channel, _):
-            return (channel,)
-        case ("feed", "page"):
-            return ("page", "poster")
-        case ("feed", form):
-            return (form,)
-        case _:
-            return ("webhook",)
+    if body.channel != "feed":
+        return _OF_CHANNEL.get(body.channel, _OTHERS)
+    return ("page", "poster") if body.form == "page" else (body.form,)
 
 
 def _written(body: Body, moment: Moment) -> str:

@@ -42,6 +42,11 @@ class Sheet:
         """Name the kind of alert that the form is for."""
         return asked.kind_of(self.form, self.rules).name
 
+    def channels(self, tools: Tools) -> list[str]:
+        """Name the channels that the alert goes out by, of those that there are."""
+        named = asked.kind_of(self.form, self.rules).channels
+        return sorted(tools.channels.keys() & named)
+
     @cached_property
     def fields(self) -> Mapping[str, Field]:
         return {field.name: field for field in asked.fields(self.form, self.rules)}

@@ -184,6 +184,23 @@ async def test_an_update_marks_what_is_new(
     assert "<ins>green coat</ins>" in shown
 
 
+async def test_the_last_step_names_every_tab_and_shows_each_that_is_asked_for(
+    tools: Tools, officials: Mapping[str, Browser]
+) -> None:
+    author = officials["submitter"]
+    path = await begin(author)
+    await fill(author, path, make_alert(tools.clock()), tools)
+    tabs = re.findall(
+        r"check\?tab=(\w+)&amp;language=\w+#previews\"", await author.read(f"{path}/check")
+    )
+    assert set(tabs) == {"sms", "email", "page", "entry", "cap", "poster", "webhook"}
+    for tab in set(tabs):
+        shown = await author.read(f"{path}/check?tab={tab}")
+        assert re.search(rf'tab={tab}&amp;language=\w+#previews" aria-current="page"', shown), tab
+        for source in re.findall(r'<iframe[^>]* src="([^"]+)"', shown):
+            assert "<html" in await author.read(source)
+
+
 async def test_whom_it_reaches_is_counted_from_the_step_of_the_area_on(
     tools: Tools, clock: FakeClock, officials: Mapping[str, Browser]
 ) -> None:

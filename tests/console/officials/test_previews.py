@@ -11,7 +11,16 @@ from alertd.atlas import load_atlas
 from alertd.channel import Environment
 from alertd.console.officials.differences import Piece, compare, differences, rows
 from alertd.console.officials.marking import mark
-from alertd.console.officials.previews import Body, Moment, chosen, framed, is_shown, previews
+from alertd.console.officials.previews import (
+    Body,
+    Moment,
+    Preview,
+    channels_of,
+    framed,
+    is_shown,
+    previews,
+    tabs_of,
+)
 from alertd.core.alert import ChildAlert
 from alertd.core.rendition import Kind
 from alertd.pipeline.render import Renderer, Subject
@@ -41,7 +50,9 @@ def renderer() -> Renderer:
     )
 
 
-def bodies(renderer: Renderer, alert: ChildAlert) -> Sequence[Body]:
+def bodies(
+    renderer: Renderer, alert: ChildAlert, channels: set[str] | None = None
+) -> Sequence[Body]:
     subject = Subject(
         alert_id="a", identifier="x.a.1", number=1, kind=Kind.ALERT, alert=alert, rules=make_rules()
     )
@@ -53,7 +64,7 @@ def bodies(renderer: Renderer, alert: ChildAlert) -> Sequence[Body]:
             media_type=each.media_type,
             data=each.body,
         )
-        for each in renderer.version(subject)
+        for each in renderer.version(subject, None, channels)
         if is_shown(each.kind, each.variant)
     ]
 
@@ -65,9 +76,29 @@ def test_every_medium_has_its_tab_in_every_language(renderer: Renderer) -> None:
     assert tabs == {(tab, tag) for tab in media for tag in ("el", "en")} | {("cap", "mul")}
 
 
+def chosen(found: list[Preview], tab: str, language: str) -> Preview:
+    return next(each for each in found if (each.tab, each.language) == (tab, language))
+
+
+def test_the_tabs_of_a_channel_are_those_that_its_messages_fill(renderer: Renderer) -> None:
+    rendered = bodies(renderer, make_alert())
+    channels = {body.channel for body in rendered}
+    shown = previews(rendered, MOMENT)
+    assert list(dict.fromkeys(each.tab for each in shown)) == tabs_of(channels)
+    for tab in tabs_of(channels):
+        filled = {each.body.channel for each in shown if each.tab == tab}
+        assert filled == channels_of(tab, channels)
+
+
+def test_a_look_at_one_channel_renders_what_all_channels_would(renderer: Renderer) -> None:
+    whole = bodies(renderer, make_alert())
+    for channel in {body.channel for body in whole}:
+        alone = bodies(renderer, make_alert(), {channel})
+        assert alone == [body for body in whole if body.channel == channel]
+
+
 def test_a_text_message_tells_its_parts(renderer: Renderer) -> None:
     found = chosen(previews(bodies(renderer, make_alert()), MOMENT), "sms", "el")
-    assert found is not None
     assert found.parts >= 1
     assert found.alphabet == "gsm7"
 
@@ -90,8 +121,7 @@ def test_what_differs_from_the_version_before_is_marked(renderer: Renderer) -> N
     new = make_alert(children=[child_facts(clothing="green coat")])
     found = chosen(previews(bodies(renderer, new), MOMENT, bodies(renderer, old)), "entry", "en")
     sms = chosen(previews(bodies(renderer, new), MOMENT, bodies(renderer, old)), "email", "en")
-    assert found is not None
-    assert sms is not None
+    assert found.before is not None
     assert "green" in "".join(piece.text for piece in sms.text if piece.state == "new")
     assert "red" in "".join(piece.text for piece in sms.text if piece.state == "old")
 
@@ -104,7 +134,6 @@ def test_what_differs_is_marked_in_mail_page_poster_and_cap_and_in_no_byte_that_
     sent = [body.data for body in new]
     found = previews(new, MOMENT, old)
     cap = chosen(found, "cap", "mul")
-    assert cap is not None
     assert "green" in "".join(piece.text for piece in cap.text if piece.state == "new")
     in_frames = [body for body in new if body.channel == "email" or body.form == "page"]
     assert len(in_frames) == 4  # in two languages; a poster is the page on paper
