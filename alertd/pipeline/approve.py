@@ -1,5 +1,6 @@
 """Approvals, returns and rejections: what the persons beside the submitter decide."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,6 +8,7 @@ import structlog
 from sqlalchemy import Connection, insert
 
 from alertd.core.approval import (
+    Approval,
     Ballot,
     Candidate,
     may_approve,
@@ -127,9 +129,8 @@ def _ballot(conn: Connection, version: Version, now: datetime) -> Ballot:
     )
 
 
-def _missing(conn: Connection, version: Version) -> tuple[str, ...]:
-    still = open_roles(version.rules, version.kind, standing(conn, version))
-    return tuple(role.name for role in still)
+def _missing(version: Version, given: Sequence[Approval]) -> tuple[str, ...]:
+    return tuple(role.name for role in open_roles(version.rules, version.kind, given))
 
 
 def _preview(conn: Connection, actor: Actor, alert_id: str, role: str, now: datetime) -> Preview:
@@ -147,7 +148,7 @@ def _preview(conn: Connection, actor: Actor, alert_id: str, role: str, now: date
         digest=ballot.digest,
         revision=version.revision,
         would_activate=would_activate(ballot, candidate),
-        missing=_missing(conn, version),
+        missing=_missing(version, ballot.standing),
     )
 
 
@@ -165,7 +166,7 @@ def _approve(conn: Connection, alert_id: str, vote: Vote) -> Approved:
     for entry in entries:
         record(conn, entry, at=vote.at)
     state = VersionState.ACTIVE if last else version.state
-    return Approved(state, last, _missing(conn, version))
+    return Approved(state, last, _missing(version, standing(conn, version)))
 
 
 def _insert(conn: Connection, version: Version, vote: Vote) -> None:

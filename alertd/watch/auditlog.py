@@ -13,6 +13,7 @@ from alertd.shapes import AuditEntry, Page
 from alertd.store.schema import alerts, audit, persons
 
 WINDOW = 20_000
+NEAR = 10  # times a page is looked through at first: mostly it is found full there
 PERSON = "person:"
 OF_ALL = ("alarm.", "dispatch.", "lane.", "ledger.", "rules.")
 """What an entry without an alert is about when everybody may read it; others are of persons."""
@@ -55,7 +56,14 @@ def find_entries(
     conn: Connection, wanted: AuditFilter, *, before: int | None, limit: int
 ) -> AuditPage:
     """Give entries, newest first, looking through at most WINDOW of them."""
-    window = select(audit).order_by(audit.c.seq.desc()).limit(WINDOW)
+    page = _look(conn, wanted, before, limit, min(NEAR * limit, WINDOW))
+    return page if page.full else _look(conn, wanted, before, limit, WINDOW)
+
+
+def _look(
+    conn: Connection, wanted: AuditFilter, before: int | None, limit: int, most: int
+) -> AuditPage:
+    window = select(audit).order_by(audit.c.seq.desc()).limit(most)
     if wanted.alert_id:  # has an index of its own
         window = window.where(audit.c.alert_id == wanted.alert_id)
     if wanted.case_reference:
@@ -85,7 +93,7 @@ def find_entries(
     if len(found) > limit:
         return AuditPage(lines=lines, next=lines[-1].seq)
     seen, last = conn.execute(select(func.count(), func.min(rows.c.seq))).one()
-    more = seen == WINDOW
+    more = seen == most
     return AuditPage(lines=lines, next=last if more else None, full=not more)
 
 

@@ -36,6 +36,7 @@ from alertd.store.schema import (
 )
 
 WINDOW = 10_000
+NEAR = 10  # times a page is looked through at first: mostly it is found full there
 MOST_DISPATCHES = 500  # that are asked for one address: the newest
 MOST_OWN = 100  # dispatches that a page looks through for whoever does not see all: the newest
 HALTED_STATES = (State.DEAD, State.UNCERTAIN, State.EXPIRED)
@@ -191,21 +192,34 @@ def _newest(
     limit: int,
 ) -> LogPage:
     """Go by number, through the few halted or waiting ones where only they are asked for."""
+    if wanted.state in WAITING and _few_wait(conn):
+        return _waiting(conn, wanted, after, limit)
+    page = _look(conn, wanted, dispatch_ids, after, limit, min(NEAR * limit, WINDOW))
+    return page if page.full else _look(conn, wanted, dispatch_ids, after, limit, WINDOW)
+
+
+def _look(
+    conn: Connection,
+    wanted: Filter,
+    dispatch_ids: Sequence[int] | None,
+    after: Place | None,
+    limit: int,
+    most: int,
+) -> LogPage:
+    """Look through the newest, and no more of them than `most`."""
     fits = _fits(wanted)
     low: int | None
     if wanted.state in HALTED_STATES:
         halted: Clauses = [text(HALTED), deliveries.c.state == wanted.state]
         among = [*halted, *_before(after)]
-        _, low = _window(conn, deliveries.c.id, among, WINDOW)
+        _, low = _window(conn, deliveries.c.id, among, most)
         fits.append(text(HALTED))
         if dispatch_ids is None:
             window = [*among, deliveries.c.id >= low] if low is not None else among
             dispatch_ids = _own(conn, wanted, window)
-    elif wanted.state in WAITING and _few_wait(conn):
-        return _waiting(conn, wanted, after, limit)
     else:
         start = after[0] if after else (conn.scalar(select(func.max(deliveries.c.id))) or 0) + 1
-        low = start - WINDOW if start > WINDOW else None
+        low = start - most if start > most else None
     if low is not None:
         fits.append(deliveries.c.id >= low)
     if dispatch_ids is not None:

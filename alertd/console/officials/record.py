@@ -113,8 +113,9 @@ async def open_record(visit: Visit) -> Record:
     if key and alert and read.before and read.before.facts is not None:
         old = open_facts(key, read.before)
         changes = differences(old, alert, wording, tools.atlas)
-    mine = {h.role: await _would_activate(visit, h.role) for h in read.hands if h.missing}
     roles = visit.actor.roles
+    open_to_me = [hand.role for hand in read.hands if hand.missing and hand.role in roles]
+    mine = {role: await _would_activate(visit, role) for role in open_to_me}
     decides = await decides_on(tools, visit.actor, alert_id)
     needed = {hand.role for hand in read.hands}
     wrote = read.version.created_by == visit.actor.person_id
