@@ -28,11 +28,17 @@ class Page(View, Generic[Item]):
 
 
 class AlertSummary(View):
+    """An alert as its newest version stands; `live`: one is out, whatever the newest waits for.
+
+    A rejected update changes nothing of what went out, so it is the version before that counts.
+    """
+
     id: str
     programme: str
     status: str
     case_reference: str
     state: str
+    live: bool
     version: int
     created_at: datetime
     expires_at: datetime

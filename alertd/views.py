@@ -86,11 +86,15 @@ def list_alerts(
     sees: Sight | None = None,
     case_reference: str | None = None,
 ) -> Page[AlertSummary]:
-    """Give alerts, newest first; with `sees`, those that it lets through."""
+    """Give alerts, newest first; with `sees`, those that it lets through.
+
+    Those in state ACTIVE are all that are out, also while an update of them waits.
+    """
     others = versions.alias("others")
-    newest = (
-        select(func.max(others.c.number)).where(others.c.alert_id == alerts.c.id).scalar_subquery()
-    )
+    newest = select(func.max(others.c.number)).where(others.c.alert_id == alerts.c.id)
+    standing = newest.where(others.c.state != VersionState.REJECTED)
+    counts = func.coalesce(standing.scalar_subquery(), newest.scalar_subquery())
+    live = alerts.c.id.in_(select(others.c.alert_id).where(others.c.state == VersionState.ACTIVE))
     query = (
         select(
             alerts.c.id,
@@ -99,16 +103,17 @@ def list_alerts(
             alerts.c.case_reference,
             alerts.c.created_at,
             versions.c.state,
+            live.label("live"),
             versions.c.number.label("version"),
             versions.c.expires_at,
             versions.c.regions,
         )
         .select_from(alerts)
-        .join(versions, (versions.c.alert_id == alerts.c.id) & (versions.c.number == newest))
+        .join(versions, (versions.c.alert_id == alerts.c.id) & (versions.c.number == counts))
         .order_by(alerts.c.id.desc())
     )
     if state is not None:
-        query = query.where(versions.c.state == state)
+        query = query.where(live if state is VersionState.ACTIVE else versions.c.state == state)
     if case_reference is not None:
         query = query.where(alerts.c.case_reference == case_reference)
     if before is not None:

@@ -281,6 +281,8 @@ def _unconfirmed(version: Version, typed: str) -> str:
 
 
 def _why_not(record: Record, role: str) -> Exception:
+    if not record.waits:
+        return Conflict("this alert waits for no approval now")
     if record.i_wrote_it:
         return NotAllowed("whoever wrote an alert cannot approve it")
     if any(hand.role == role and not hand.missing for hand in record.hands):
@@ -302,9 +304,12 @@ async def _refuse(visit: Visit, *, back: bool) -> Answer:
     if not reason:
         record = await open_record(visit)
         return await _page(visit, record, errors={"reason": visit.say("Say why.")})
+    version = await visit.tools.store.read(latest, alert_id)
     await act(visit.tools, visit.actor, alert_id, reason=reason)
     if back:
         await visit.flash("Returned. Whoever wrote it is being told why.")
+    elif version.created_by == visit.actor.person_id:
+        await visit.flash("Withdrawn. It cannot go out any more.")
     else:
         await visit.flash("Rejected. It cannot go out any more.")
     return visit.redirect(f"/alerts/{alert_id}")

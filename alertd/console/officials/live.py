@@ -211,15 +211,19 @@ def as_event(live: Live, words: Words) -> dict[str, Any]:
 
 
 def _drawn(bar: Bar, words: Words) -> dict[str, Any]:
-    part, whole = words.number(bar.delivered), words.number(bar.planned)
-    said = words.say("Delivered %(part)s of %(whole)s", part=part, whole=whole)
+    arrived = bar.delivered or bar.sent  # nobody confirms a mail: it would seem to go nowhere
+    part, whole = words.number(arrived), words.number(bar.planned)
+    if bar.sent and not bar.delivered:
+        said = words.say("Sent %(part)s of %(whole)s", part=part, whole=whole)
+    else:
+        said = words.say("Delivered %(part)s of %(whole)s", part=part, whole=whole)
     return {
         "planned": bar.planned,
         "delivered": bar.delivered,
         "sent": bar.sent,
         "failed": bar.failed,
         "waiting": bar.waiting,
-        "label": f"{said} ({words.percent(bar.delivered, bar.planned)})",
+        "label": f"{said} ({words.percent(arrived, bar.planned)})",
         "times": times(bar, words),
     }
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, RowMapping, select
 
+from alertd.console.officials.decisions import Decision, read_decision
 from alertd.console.officials.differences import Difference, differences, rows
 from alertd.console.officials.hands import Hand, read_hands
 from alertd.console.officials.previews import Body, Moment
@@ -21,7 +22,7 @@ from alertd.core.ruleset import Words
 from alertd.pipeline import approve as approving
 from alertd.pipeline.facts import allowed
 from alertd.pipeline.jurisdiction import decides_on
-from alertd.pipeline.record import Entry, open_text, record
+from alertd.pipeline.record import Entry, record
 from alertd.pipeline.versions import (
     Version,
     key_of,
@@ -31,7 +32,7 @@ from alertd.pipeline.versions import (
     open_facts,
 )
 from alertd.pipeline.wording import Wording
-from alertd.store.schema import audit, audit_texts, persons, renditions
+from alertd.store.schema import persons, renditions
 from alertd.tools import Tools
 from alertd.vault import Key
 
@@ -40,7 +41,7 @@ from alertd.vault import Key
 class Record:
     """An alert, read for one visitor; what it says of a child only where they may read that."""
 
-    version: Version  # the newest
+    version: Version  # the newest; of an alert that went out, the newest not rejected
     live: Version | None
     author: str
     hands: Sequence[Hand]
@@ -53,7 +54,8 @@ class Record:
     i_may_refuse: bool
     i_may_end: bool
     purged: bool
-    reason: str  # why it was returned last
+    decision: Decision | None  # that explains where it stands
+    reason: str  # what whoever decided wrote
 
     @property
     def exercise(self) -> bool:
@@ -96,7 +98,7 @@ class _Read:
     before: Version | None
     author: str
     hands: Sequence[Hand]
-    returned: bytes | None  # why it was returned last, sealed
+    decision: Decision | None
 
 
 async def open_record(visit: Visit) -> Record:
@@ -119,6 +121,7 @@ async def open_record(visit: Visit) -> Record:
     decides = await decides_on(tools, visit.actor, alert_id)
     needed = {hand.role for hand in read.hands}
     wrote = read.version.created_by == visit.actor.person_id
+    decision = _decided(read)
     return Record(
         version=read.version,
         live=read.live,
@@ -133,7 +136,8 @@ async def open_record(visit: Visit) -> Record:
         i_may_refuse=decides and not wrote and not roles.isdisjoint(needed),
         i_may_end=decides and not roles.isdisjoint(read.version.rules.end_roles),
         purged=read.version.facts is None,
-        reason=_reason(key, read) if key else "",
+        decision=decision,
+        reason=decision.told(key) if decision and key else "",
     )
 
 
@@ -186,8 +190,9 @@ async def _would_activate(visit: Visit, role: str) -> bool | None:
 
 
 def _read(conn: Connection, alert_id: str) -> _Read:
-    version = latest(conn, alert_id)
-    before = last_sent(conn, alert_id)
+    version, before = latest(conn, alert_id), last_sent(conn, alert_id)
+    if version.state is VersionState.REJECTED and before:
+        version = before  # a rejected update changes nothing of what went out
     author = conn.scalar(select(persons.c.name).where(persons.c.id == version.created_by))
     return _Read(
         version=version,
@@ -195,24 +200,18 @@ def _read(conn: Connection, alert_id: str) -> _Read:
         before=before if before and before.number < version.number else None,
         author=author or "",
         hands=read_hands(conn, version),
-        returned=_returned(conn, alert_id),
+        decision=read_decision(conn, alert_id),
     )
 
 
-def _returned(conn: Connection, alert_id: str) -> bytes | None:
-    found: bytes | None = conn.scalar(
-        select(audit_texts.c.text)
-        .join(audit, audit.c.seq == audit_texts.c.seq)
-        .where(audit.c.alert_id == alert_id, audit.c.action == "alert.returned")
-        .order_by(audit.c.seq.desc())
-        .limit(1)
-    )
-    return found
-
-
-def _reason(key: Key, read: _Read) -> str:
-    returned = read.version.state is VersionState.RETURNED and read.returned
-    return open_text(returned, key)[1] if returned else ""
+def _decided(read: _Read) -> Decision | None:
+    """Give the decision that explains where the version stands, or that its update has none."""
+    found, version = read.decision, read.version
+    if found is None:
+        return None
+    holds = found.state is version.state and found.version == version.number
+    against_update = found.state is VersionState.REJECTED and found.version > version.number
+    return found if holds or against_update else None
 
 
 def _note(conn: Connection, actor: str, version: Version, at: datetime) -> None:

@@ -97,9 +97,10 @@ async def end(visit: Visit) -> Answer:
     errors = {}
     if not form.get("why"):
         errors["why"] = visit.say("Say why.")
-    if record.live is None or record.live.rules.end_reason(reason) is None:
+    chosen = record.live.rules.end_reason(reason) if record.live else None
+    if chosen is None:
         errors["reason"] = visit.say("Choose one.")
-    if errors:
+    if errors or chosen is None:
         return await _page(visit, record, reason, errors=errors)
     await visit.require_fresh_factor(f"/alerts/{record.version.alert_id}/end?reason={reason}")
     try:
@@ -114,7 +115,10 @@ async def end(visit: Visit) -> Answer:
     except InvalidAlert as error:
         told = remedies(error.problems, visit.language)
         return await _page(visit, record, reason, errors=told)
-    await visit.flash("Ended. Whoever was reached is being told, and the page says so.")
+    if chosen.correction:
+        await visit.flash("Withdrawn. Whoever got it is being told that it was wrong.")
+    else:
+        await visit.flash("Ended. Whoever was reached is being told, and the page says so.")
     return visit.redirect(f"/alerts/{visit.path('id')}")
 
 

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from alertd.console.officials.live import CONFIRMED_WITHIN, Bar, Live, Sending
+from alertd.console.officials.live import CONFIRMED_WITHIN, Bar, Live, Sending, as_event
+from alertd.console.rendering import Rendering
 from alertd.core.rendition import Kind
 from tests.factories import NOW
 
@@ -48,3 +50,13 @@ def test_a_page_rests_once_all_is_confirmed_or_nothing_more_is_to_be_heard(
     live: Live, *, changes: bool
 ) -> None:
     assert live.changes is changes
+
+
+@pytest.mark.parametrize(
+    ("delivered", "sent", "told"),
+    [(0, 0, "Delivered 0 of 18 (0 %)"), (0, 18, "Sent 18 of 18 (100 %)"), (1, 9, "Delivered 1 of")],
+)
+def test_what_nobody_confirms_is_told_as_sent(delivered: int, sent: int, told: str) -> None:
+    words = Rendering(ZoneInfo("Europe/Athens")).words("en")
+    bar = replace(SENT, delivered=delivered, sent=sent)
+    assert as_event(with_bar(bar), words)["bars"]["0.sms"]["label"].startswith(told)
