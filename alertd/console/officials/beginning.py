@@ -1,5 +1,6 @@
 """Begin a form: empty, from a template, like an earlier alert, or of an alert itself."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from alertd.tools import Tools
 
 RECENT = 20  # alerts that a new one may be begun from; an older one by its case reference
 _TEMPLATE = "template-"  # what a source begins with that is no alert
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _TWO = "is one too many: choose from the list, or give a case reference"
 _NONE = "names no alert that you may see"
 _PURGED = "was purged: nothing can be taken from it"
@@ -103,10 +105,16 @@ async def _taken(visit: Visit) -> Taken | None:
 
 async def _of_template(visit: Visit, number: str) -> Taken:
     try:
-        found = await formtemplates.read(visit.tools, visit.actor, int(number))
-    except (ValueError, NotFound):
+        found = await formtemplates.read(visit.tools, visit.actor, _numbered(number))
+    except NotFound:
         raise InvalidAlert([Problem("source", _GONE)]) from None
     return Taken(found.programme, found.form)
+
+
+def _numbered(text: str) -> int:
+    if _NUMBER.fullmatch(text) is None:
+        raise NotFound("there is no such template")
+    return int(text)
 
 
 async def _of_alert(visit: Visit, alert_id: str, field: str) -> Taken:
@@ -120,6 +128,8 @@ async def _of_alert(visit: Visit, alert_id: str, field: str) -> Taken:
 
 async def _found(visit: Visit, reference: str) -> str:
     """Name the newest alert of this case that is seen."""
+    if not reference.isprintable():  # a NUL is more than PostgreSQL can compare
+        raise InvalidAlert([Problem("reference", _NONE)])
     sees = sight(visit.tools, visit.actor)
     found = await visit.tools.store.read(
         views.list_alerts, state=None, before=None, limit=1, sees=sees, case_reference=reference

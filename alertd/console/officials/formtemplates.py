@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from alertd.console.naming import programme_name, region_names
+from alertd.console.naming import programme_name
 from alertd.console.officials.beginning import said_by
 from alertd.console.officials.fields import Field, Form, Step, count, kind_of
 from alertd.console.officials.filling import DRAWN, carried
@@ -126,7 +126,11 @@ async def _save(visit: Visit, source: Source) -> Answer:
 
 def _faults(visit: Visit, source: Source, held: Contents) -> dict[str, str]:
     """Name what is wrong with the fields that would be kept."""
-    found = {name: text for name, text in source.faults.items() if name in held.form}
+    found = {
+        name: text
+        for name, text in source.faults.items()
+        if name in held.form or name.startswith("phone_lines.")  # a line half said
+    }
     if not held.regions:
         found |= remedies([Problem("area.regions", "is required: add it")], visit.language)
     elif not formtemplates.covers(visit.tools, visit.actor, held):
@@ -143,8 +147,8 @@ async def show_all(visit: Visit) -> Answer:
         visit,
         "templates.html.j2",
         templates=found,
-        programme_name=lambda programme: programme_name(visit, programme),
-        region_names=lambda codes: region_names(visit, codes),
+        programme_of=lambda held: programme_name(visit, held.programme),
+        regions_of=lambda held: _regions(visit, held),
     )
 
 
@@ -193,20 +197,25 @@ def told(visit: Visit, held: Contents, rules: RuleSet | None) -> list[tuple[str,
     form = held.form
     kind = say(kind_of(form, rules).title, visit.language) if rules and "kind" in form else ""
     drawn = visit.say("Yes") if any(name.startswith(DRAWN) for name in form) else ""
-    lines = [
+    said = (
         " ".join(form.get(f"phone_lines.{n}.{part}", ("",))[0] for part in ("number", "label"))
         for n in range(count(form, "phone_lines"))
-    ]
-    rows: list[tuple[str, str]] = [
+    )
+    lines = [line for line in said if line.strip()]  # one that was taken out leaves a gap
+    rows = [
         (N_("Programme"), programme_name(visit, held.programme)),
         (LABELS["kind"], kind),
-        (LABELS["area.regions"], region_names(visit, held.regions) if held.regions else ""),
+        (LABELS["area.regions"], _regions(visit, held)),
         (N_("Circle or outline"), drawn),
         (LABELS["languages"], ", ".join(map(autonym, form.get("languages", ())))),
         (LABELS["authority"], form.get("authority", ("",))[0]),
-        (N_("Telephone lines"), ", ".join(line.strip() for line in lines if line.strip())),
+        (N_("Telephone lines"), ", ".join(lines or [visit.say("those of the programme")])),
     ]
     return [(visit.say(label), value) for label, value in rows if value]
+
+
+def _regions(visit: Visit, held: Contents) -> str:
+    return ", ".join(visit.tools.atlas.name(code, visit.language) for code in held.regions)
 
 
 PAGES: tuple[Page, ...] = (

@@ -68,7 +68,7 @@ async def test_a_template_of_an_alert_begins_a_form_with_its_area_and_lines_and_
     page, browser = await submitted(alert), officials["submitter"]
     assert f'href="{page}/template"' in await browser.read(page)
     shown = await browser.read(f"{page}/template")
-    assert "Attica (GR-I)" in shown
+    assert "<dd>Attica</dd>" in shown
     assert await save(browser, page) == page
     path = await begin(browser, source=(await offered(browser))["Attica by night"])
     area = await browser.read(f"{path}/area")
@@ -126,7 +126,7 @@ async def test_the_step_of_the_area_is_saved_before_the_template_is_asked_for(
     chosen = [("area.regions", "GR-M"), ("languages", "el"), ("languages", "en")]
     answer = await post_step(browser, f"{path}/area", chosen, go="template")
     assert answer.headers["Location"] == f"{path}/template?step=area"
-    assert "Crete (GR-M)" in await browser.read(answer.headers["Location"])
+    assert "<dd>Crete</dd>" in await browser.read(answer.headers["Location"])
 
 
 async def test_a_form_without_regions_is_not_saved_and_says_why(
@@ -141,6 +141,23 @@ async def test_a_form_without_regions_is_not_saved_and_says_why(
     answer = await browser.post(f"{path}/template", {"name": "Nowhere"})
     assert answer.status == 422
     assert await offered(browser) == {}
+
+
+async def test_a_telephone_line_that_is_half_said_is_put_right_first(
+    officials: Mapping[str, Browser],
+) -> None:
+    browser = officials["submitter"]
+    path = await begin(browser)
+    chosen = [("area.regions", "GR-M"), ("languages", "el"), ("languages", "en")]
+    await post_step(browser, f"{path}/area", chosen)
+    half = [("phone_lines.1.number", ""), ("phone_lines.1.label", "Example line")]
+    await post_step(browser, f"{path}/criteria", half, go="stay")
+    assert "Number: Fill this in." in await browser.read(f"{path}/template")
+    assert (await browser.post(f"{path}/template", {"name": "Half"})).status == 422
+    whole = [("phone_lines.1.number", "116000"), ("phone_lines.1.label", "Example line")]
+    await post_step(browser, f"{path}/criteria", whole, go="stay")
+    assert "<dd>116000 Example line</dd>" in await browser.read(f"{path}/template")
+    await save(browser, path)
 
 
 async def test_what_is_wrong_with_a_name_stands_beside_it(
@@ -264,6 +281,18 @@ async def test_a_case_reference_that_names_nothing_is_told_beside_its_field(
     assert re.search(r'value="test" checked', text)
 
 
+@both_databases
+@pytest.mark.parametrize(
+    "asked",
+    [{"reference": "EX\0"}, {"source": f"template-{'9' * 30}"}, {"source": "template-x"}],
+)
+async def test_what_no_browser_of_ours_sends_is_refused_like_any_other_mistake(
+    signed_in: SignIn, asked: dict[str, str]
+) -> None:
+    browser = await signed_in("submitter")
+    assert (await browser.post("/submit", {"status": "exercise", **asked})).status == 422
+
+
 async def test_a_case_elsewhere_is_told_as_one_that_is_not_there(
     tools: Tools, submitted: Submitted, signed_in: SignIn
 ) -> None:
@@ -312,7 +341,7 @@ async def test_the_keyboard_alone_saves_and_chooses_a_template_without_script(
     await expect(page.locator("[value=GR-M]")).to_be_checked()
     await tab_to(page, "button[value=template]")
     await page.keyboard.press("Enter")
-    await expect(page.locator("dl.summary")).to_contain_text("Crete (GR-M)")
+    await expect(page.locator("dl.summary")).to_contain_text("Crete")
 
 
 async def tab_to(page: Page, what: str) -> None:
