@@ -15,15 +15,16 @@ from alertd.console.officials.previews import Body, framed, previews, tabs_of
 from alertd.console.officials.record import (
     Record,
     area_of,
+    counting,
     moment_of,
     open_bodies,
     open_record,
 )
-from alertd.console.officials.remedies import remedies
 from alertd.console.officials.showing import show
 from alertd.console.pages import Answer, Page, Visit, get, post
 from alertd.console.permissions import May
-from alertd.core.errors import Conflict, Gone, InvalidAlert, NotAllowed, NotFound
+from alertd.core.approval import needed_roles
+from alertd.core.errors import Conflict, Gone, NotAllowed, NotFound
 from alertd.core.lifecycle import VersionState
 from alertd.pipeline import approve as approving
 from alertd.pipeline.audience import COUNTING_S
@@ -112,7 +113,7 @@ async def _before(tools: Tools, version: Version) -> list[Body]:
 
 
 async def show_frame(visit: Visit) -> Answer:
-    version = await visit.tools.store.read(latest, visit.path("id"))
+    version = await visit.tools.store.read(counting, visit.path("id"))
     bodies = await open_bodies(visit.tools, version, version.kind)
     body = next((each for each in bodies if each.frame == visit.path("name")), None)
     if body is None:
@@ -192,23 +193,18 @@ async def approve(visit: Visit) -> Answer:
     if form.get("digest") != version.digest:
         record = await open_record(visit)
         return await _confirmation(visit, record, role)
-    if problem := _unconfirmed(version, form.get("typed")):
+    if errors := _unconfirmed(visit, version, role):  # first: a second factor serves for one act
         record = await open_record(visit)
-        return await _confirmation(visit, record, role, errors={"typed": visit.say(problem)})
+        return await _confirmation(visit, record, role, errors=errors)
     await visit.require_fresh_factor(f"/alerts/{version.alert_id}/approve/{role}")
-    try:
-        done = await approving.approve(
-            visit.tools,
-            visit.actor,
-            version.alert_id,
-            role=role,
-            digest=form.get("digest"),
-            reference=form.get("reference"),
-        )
-    except InvalidAlert as error:
-        record = await open_record(visit)
-        told = remedies(error.problems, visit.language)
-        return await _confirmation(visit, record, role, errors=told)
+    done = await approving.approve(
+        visit.tools,
+        visit.actor,
+        version.alert_id,
+        role=role,
+        digest=form.get("digest"),
+        reference=form.get("reference"),
+    )
     if done.activated:
         await visit.flash("Approved by everybody. It is going out now.")
     else:
@@ -273,11 +269,16 @@ def _act_uncounted(visit: Visit, record: Record, area: str, *, last: bool) -> st
     return visit.say("Approve for everybody in %(area)s", area=area)
 
 
-def _unconfirmed(version: Version, typed: str) -> str:
-    """Tell what is missing of the confirmation: for an actual alert its case reference."""
-    if version.exercise or typed == version.case_reference:
-        return ""
-    return "Type the case reference as it stands above; capitals count."
+def _unconfirmed(visit: Visit, version: Version, role: str) -> dict[str, str]:
+    """Tell what is missing: for an actual alert its case reference, an order's own for some."""
+    found, form = {}, visit.form
+    if not version.exercise and form.get("typed") != version.case_reference:
+        found["typed"] = visit.say("Type the case reference as it stands above; capitals count.")
+    needed = needed_roles(version.rules, version.kind)
+    refers = any(each.name == role and each.reference_required for each in needed)
+    if refers and not form.get("reference"):
+        found["reference"] = visit.say("Give the reference of the order.")
+    return found
 
 
 def _why_not(record: Record, role: str) -> Exception:

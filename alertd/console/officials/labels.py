@@ -143,6 +143,7 @@ TABS: Mapping[str, str] = {
     "cap": "CAP",
     "poster": "Poster",
     "webhook": "Partner systems",
+    "websub": "Feed subscribers",
 }
 
 STATES: Mapping[str, str] = {

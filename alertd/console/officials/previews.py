@@ -15,13 +15,8 @@ from alertd.core import gsm
 from alertd.core.rendition import Kind, Slot, fill_some
 from alertd.pipeline.filling import at_activation
 
-_TABS = ("sms", "email", "page", "entry", "cap", "poster", "webhook")
-_OTHERS = ("webhook",)
-_OF_CHANNEL: Mapping[str, Sequence[str]] = {
-    "sms": ("sms",),
-    "email": ("email",),
-    "feed": ("page", "entry", "cap", "poster"),
-}
+_TABS = ("sms", "email", "page", "entry", "cap", "poster", "webhook", "websub")
+_OF_FEEDS = ("page", "entry", "cap", "poster")  # every other channel has one tab, of its name
 HTML = "text/html"
 MAIL = "message/rfc822"
 Key = tuple[str, str, str]
@@ -125,7 +120,7 @@ def previews(bodies: Iterable[Body], moment: Moment, before: Iterable[Body] = ()
         for body in bodies
         for tab in _tabs(body)
     ]
-    return sorted(found, key=lambda each: _TABS.index(each.tab))
+    return sorted(found, key=lambda each: _place(each.tab))
 
 
 def framed(body: Body, moment: Moment, before: Iterable[Body] = ()) -> str:
@@ -147,18 +142,27 @@ def _html(body: Body, moment: Moment) -> str:
 
 def tabs_of(channels: Iterable[str]) -> list[str]:
     """Name the tabs of what these channels send, in their order."""
-    return [tab for tab in _TABS if any(tab in _OF_CHANNEL.get(c, _OTHERS) for c in channels)]
+    return sorted({tab for channel in channels for tab in _of_channel(channel)}, key=_place)
 
 
 def channels_of(tab: str, channels: Iterable[str]) -> set[str]:
     """Name those of the channels that a tab shows."""
-    return {channel for channel in channels if tab in _OF_CHANNEL.get(channel, _OTHERS)}
+    return {channel for channel in channels if tab in _of_channel(channel)}
+
+
+def _of_channel(channel: str) -> Sequence[str]:
+    return _OF_FEEDS if channel == "feed" else (channel,)
+
+
+def _place(tab: str) -> tuple[int, str]:
+    """Give where a tab stands: ours in their order, then those of others' channels."""
+    return (_TABS.index(tab) if tab in _TABS else len(_TABS), tab)
 
 
 def _tabs(body: Body) -> Sequence[str]:
     """Name the tabs that a rendition is shown in."""
     if body.channel != "feed":
-        return _OF_CHANNEL.get(body.channel, _OTHERS)
+        return _of_channel(body.channel)
     return ("page", "poster") if body.form == "page" else (body.form,)
 
 
@@ -168,9 +172,16 @@ def _written(body: Body, moment: Moment) -> str:
     if body.media_type == MAIL:
         return _part(_mail(filled), "text/plain")
     text = filled.decode(errors="replace")
+    if (body.channel, body.form) == ("feed", "entry"):
+        return _entry(json.loads(text))
     if body.media_type == "application/json":
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
     return text
+
+
+def _entry(said: Mapping[str, str]) -> str:
+    """Give an entry of the feeds as whoever follows them reads it."""
+    return "\n\n".join(said[name] for name in ("title", "summary", "link", "published"))
 
 
 def _filled(body: Body, moment: Moment) -> bytes:

@@ -141,6 +141,13 @@ async def open_record(visit: Visit) -> Record:
     )
 
 
+def counting(conn: Connection, alert_id: str) -> Version:
+    """Give the version that an alert stands by: a rejected update changes nothing of it."""
+    version = latest(conn, alert_id)
+    rejected = version.state is VersionState.REJECTED
+    return (last_sent(conn, alert_id) if rejected else None) or version
+
+
 async def open_bodies(tools: Tools, version: Version, kind: Kind, variant: str = "") -> list[Body]:
     """Give what a version sends, opened: its own message, or the end for a reason."""
     key = await key_of(tools, version)
@@ -190,9 +197,7 @@ async def _would_activate(visit: Visit, role: str) -> bool | None:
 
 
 def _read(conn: Connection, alert_id: str) -> _Read:
-    version, before = latest(conn, alert_id), last_sent(conn, alert_id)
-    if version.state is VersionState.REJECTED and before:
-        version = before  # a rejected update changes nothing of what went out
+    version, before = counting(conn, alert_id), last_sent(conn, alert_id)
     author = conn.scalar(select(persons.c.name).where(persons.c.id == version.created_by))
     return _Read(
         version=version,

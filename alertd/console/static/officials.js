@@ -13,6 +13,22 @@ for (const form of document.querySelectorAll("[data-autosave]")) keepSaving(form
 for (const board of document.querySelectorAll("[data-live]")) keepMoving(board);
 for (const place of document.querySelectorAll("[data-counting]")) awaitCount(place);
 for (const crop of document.querySelectorAll("[data-crop]")) keepPart(crop);
+keepConfirming(document.querySelector("form.confirm"));
+
+// The second factor is asked for between a confirmation and its act: what was written is kept till then.
+function keepConfirming(form) {
+  const store = form ? `confirming ${form.getAttribute("action")}` : "";
+  const kept = JSON.parse(sessionStorage.getItem(store) ?? "{}");
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith("confirming ")) sessionStorage.removeItem(key);
+  if (!form) return;
+  const fields = [...form.querySelectorAll("input:not([type]), input[type=text], textarea")];
+  const mine = fields.filter((field) => field.name !== "typed"); // that is typed anew
+  for (const field of mine) field.value ||= kept[field.name] ?? "";
+  form.addEventListener("submit", () => {
+    const written = Object.fromEntries(mine.map((field) => [field.name, field.value]));
+    sessionStorage.setItem(store, JSON.stringify(written));
+  });
+}
 
 function keepSaving(form) {
   const said = form.querySelector("[data-saved]");

@@ -86,6 +86,25 @@ async def test_an_actual_alert_asks_for_its_case_reference(
     assert await approve(tools, police, page, "police", typed="EX-2026-0001") == 303
 
 
+async def test_what_is_missing_of_a_confirmation_is_told_at_once_and_costs_no_second_factor(
+    tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
+) -> None:
+    page = await submitted(make_alert(tools.clock(), status="actual"))
+    prosecutor = officials["prosecutor"]
+    await freshen(tools, prosecutor)
+    shown = await prosecutor.read(f"{page}/approve/prosecutor")
+    sent = {"digest": fields_of(shown, "digest")[0], "typed": "ex-2026-0001"}
+    given = await prosecutor.post(f"{page}/approve/prosecutor", sent)
+    assert given.status == 422
+    told = await given.text()
+    assert "Type the case reference as it stands above" in told
+    assert "Give the reference of the order." in told
+    assert 'value="ex-2026-0001"' in told
+    sent |= {"typed": "EX-2026-0001", "reference": "EX 1/2026"}
+    given = await prosecutor.post(f"{page}/approve/prosecutor", sent)
+    assert given.headers["Location"] == page
+
+
 async def test_whoever_read_what_was_changed_meanwhile_reads_it_anew_and_approves_nothing(
     tools: Tools, officials: Mapping[str, Browser], submitted: Submitted
 ) -> None:

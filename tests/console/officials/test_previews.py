@@ -40,6 +40,7 @@ def renderer() -> Renderer:
         "email": {"host": "127.0.0.1", "tls": "none", "sender": "alerts@example.org"},
         "webhook": {},
         "feed": {},
+        "websub": {},
     }
     return Renderer(
         channels=plugins.load(settings, Environment(public_url=URL, sender_domain="example.org")),
@@ -72,7 +73,8 @@ def bodies(
 def test_every_medium_has_its_tab_in_every_language(renderer: Renderer) -> None:
     found = previews(bodies(renderer, make_alert()), MOMENT)
     tabs = {(each.tab, each.language) for each in found}
-    media = ("sms", "email", "page", "entry", "poster", "webhook")
+    media = ("sms", "email", "page", "entry", "poster", "webhook", "websub")
+    assert len(tabs) == len(found)
     assert tabs == {(tab, tag) for tab in media for tag in ("el", "en")} | {("cap", "mul")}
 
 
@@ -95,6 +97,20 @@ def test_a_look_at_one_channel_renders_what_all_channels_would(renderer: Rendere
     for channel in {body.channel for body in whole}:
         alone = bodies(renderer, make_alert(), {channel})
         assert alone == [body for body in whole if body.channel == channel]
+
+
+def test_an_entry_of_the_feeds_is_read_as_whoever_follows_them_reads_it(renderer: Renderer) -> None:
+    found = chosen(previews(bodies(renderer, make_alert()), MOMENT), "entry", "en")
+    title, *summary, link, published = found.text[0].text.split("\n\n")
+    assert title.startswith("EXERCISE - AMBER Alert")
+    assert "Age: 9 years old" in "\n".join(summary).splitlines()
+    assert link.startswith(URL)
+    assert published == "Tue, 24 Nov 2026 04:00:00 +0200"
+
+
+def test_another_s_channel_has_a_tab_of_its_own_behind_ours() -> None:
+    assert tabs_of({"fax", "websub", "sms"}) == ["sms", "websub", "fax"]
+    assert channels_of("fax", {"fax", "sms"}) == {"fax"}
 
 
 def test_a_text_message_tells_its_parts(renderer: Renderer) -> None:

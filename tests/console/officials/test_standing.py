@@ -62,6 +62,9 @@ async def test_an_alert_that_is_out_stays_live_while_its_update_waits_and_once_i
     assert "The update was rejected" in shown
     assert "The coat was another child&#39;s." in shown
     assert "green coat" not in shown
+    framed = await police.read(f"{page}/frames/feed.en.page")
+    assert "red jacket" in framed
+    assert "green coat" not in framed
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,15 @@ from PIL import Image
 from playwright.async_api import Page, Route, expect
 
 from alertd.console.app import add_console
+from alertd.pipeline import sessions
 from alertd.settings import embedded
 from alertd.tools import Tools
 from alertd.watch.watcher import Watcher
 from alertd.web import make_api_app
 from tests.console.chromium import DESKTOP, chromium, open_page
-from tests.console.conftest import COOKIE, Browser, SignIn
-from tests.console.officials.conftest import begin, post_step
+from tests.console.conftest import COOKIE, Browser, Desk, SignIn
+from tests.console.officials.conftest import begin, freshen, post_step
+from tests.web.conftest import Submit
 
 NAME, AGE, HAIR = (f"[name='children.0.{name}']" for name in ("name", "age", "hair"))
 PASTE = """(data) => {
@@ -131,3 +133,33 @@ async def test_a_map_that_holds_a_circle_already_answers(call: Call) -> None:
     )
     await call.page.locator("[data-codes=GR-D]").click()
     await expect(call.page.locator("[name='area.regions'][value=GR-D]")).to_be_checked()
+
+
+async def test_what_a_confirmation_says_outlasts_the_second_factor_and_no_page_beyond(
+    desk: Desk, signed_in: SignIn, submit: Submit
+) -> None:
+    alert, prosecutor = await submit(status="actual"), await signed_in("prosecutor")
+    await freshen(desk.tools, prosecutor)
+    page = await desk.open(person=prosecutor)
+    confirmation = f"/alerts/{alert}/approve/prosecutor"
+    await page.goto(confirmation)
+    await page.get_by_label("Reference of the order").fill("EX 1/2026")
+    await page.get_by_label("Type the case reference").fill("EX-2026-0001")
+    await stale(desk.tools, prosecutor)
+    await page.locator("form.confirm button.primary").click()
+    await page.wait_for_url("**/again?to=**")
+    await freshen(desk.tools, prosecutor)
+    await page.goto(confirmation)
+    await expect(page.get_by_label("Reference of the order")).to_have_value("EX 1/2026")
+    await expect(page.get_by_label("Type the case reference")).to_have_value("")
+    await page.get_by_label("Type the case reference").fill("EX-2026-0001")
+    await page.locator("form.confirm button.primary").click()
+    await expect(page.locator(".toast")).to_be_visible()
+    assert await page.evaluate("Object.keys(sessionStorage)") == []
+
+
+async def stale(tools: Tools, browser: Browser) -> None:
+    """Let the second factor have been given too long ago."""
+    session = await sessions.find(tools, browser.cookies[COOKIE])
+    assert session is not None
+    await sessions.keep(tools, session.id, fresh_at=None)
