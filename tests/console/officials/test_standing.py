@@ -87,7 +87,8 @@ async def test_whoever_comes_after_the_end_reads_who_ended_it_and_why(
     await end(tools, police, page, reason)
     assert said in await police.read(page)
     shown = await officials["prosecutor"].read(page)
-    assert f" · Example console police · {titled}</p>" in shown
+    assert f"<p><strong>{titled}</strong> · " in shown
+    assert " · Example console police<br>" in shown
     assert "A fictional reason." in shown
     assert "The update was rejected" not in shown
     assert "A fictional reason." not in await officials["operator"].read(page)
@@ -101,7 +102,7 @@ async def test_what_its_author_withdrew_is_said_to_be_withdrawn_and_waits_for_no
     await author.post(f"{page}/reject", {"reason": "A fictional reason."})
     shown = await author.read(page)
     assert "Withdrawn. It cannot go out any more." in shown
-    assert " · Example console submitter</p>" in shown
+    assert " · Example console submitter<br>" in shown
     assert "A fictional reason." in shown
     await freshen(tools, police)
     stale = await police.get(f"{page}/approve/police")
