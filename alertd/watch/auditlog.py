@@ -1,7 +1,7 @@
 """The audit log as people read it: newest first, by person, alert and act."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from alertd.pipeline.jurisdiction import Eyes, Sight
 from alertd.shapes import AuditEntry, Page
 from alertd.store.schema import alerts, audit, persons
 
-WINDOW = 20_000
+WINDOW = 10_000
 NEAR = 10  # times a page is looked through at first: mostly it is found full there
 PERSON = "person:"
 OF_ALL = ("alarm.", "dispatch.", "lane.", "ledger.", "rules.")
@@ -63,7 +63,9 @@ def find_entries(
 def _look(
     conn: Connection, wanted: AuditFilter, before: int | None, limit: int, most: int
 ) -> AuditPage:
-    window = select(audit).order_by(audit.c.seq.desc()).limit(most)
+    # What is looked through is narrow: what an entry says is read of those that are shown alone.
+    narrow = (audit.c.seq, audit.c.actor, audit.c.action, audit.c.alert_id)
+    window = select(*narrow).order_by(audit.c.seq.desc()).limit(most)
     if wanted.alert_id:  # has an index of its own
         window = window.where(audit.c.alert_id == wanted.alert_id)
     if wanted.case_reference:
@@ -72,9 +74,11 @@ def _look(
     if before is not None:
         window = window.where(audit.c.seq < before)
     rows = window.subquery()
-    query = select(rows).order_by(rows.c.seq.desc()).limit(limit + 1)
+    query = select(rows.c.seq).order_by(rows.c.seq.desc()).limit(limit + 1)
+    there = None
     if wanted.sees is not None:
-        query = query.where(_open(conn, rows, wanted.sees))
+        there = _there(conn, rows)
+        query = query.where(_open(conn, rows, there, wanted.sees))
     if wanted.actor:
         query = query.where(rows.c.actor == _actor(conn, wanted.actor))
     if wanted.action:
@@ -85,16 +89,23 @@ def _look(
             else rows.c.action.startswith(wanted.action, autoescape=True)
         )
         query = query.where(fits)
-    found = conn.execute(query).mappings().all()
-    read = [(row, json.loads(row["body"])) for row in found[:limit]]
-    names = _names(conn, {number for row, body in read for number in _people(row, body)})
-    cases = _cases(conn, {row["alert_id"] for row, _ in read})
-    lines = tuple(_line(row, body, names, cases) for row, body in read)
+    found = conn.scalars(query).all()
+    lines = _lines(conn, found[:limit])
     if len(found) > limit:
         return AuditPage(lines=lines, next=lines[-1].seq)
-    seen, last = conn.execute(select(func.count(), func.min(rows.c.seq))).one()
-    more = seen == most
-    return AuditPage(lines=lines, next=last if more else None, full=not more)
+    there = there or _there(conn, rows)
+    more = there.count == most
+    return AuditPage(lines=lines, next=there.first if more else None, full=not more)
+
+
+def _lines(conn: Connection, numbers: Sequence[int]) -> tuple[AuditLine, ...]:
+    if not numbers:
+        return ()
+    query = select(audit).where(audit.c.seq.in_(numbers)).order_by(audit.c.seq.desc())
+    read = [(row, json.loads(row["body"])) for row in conn.execute(query).mappings()]
+    names = _names(conn, {number for row, body in read for number in _people(row, body)})
+    cases = _cases(conn, {row["alert_id"] for row, _ in read})
+    return tuple(_line(row, body, names, cases) for row, body in read)
 
 
 def read_entries(
@@ -110,9 +121,9 @@ def read_entries(
     end = None
     if wanted.sees is not None:
         rows = query.limit(WINDOW).subquery()
-        seen, last = conn.execute(select(func.count(), func.max(rows.c.seq))).one()
-        end = last if seen == WINDOW else None
-        query = select(rows).where(_open(conn, rows, wanted.sees)).order_by(rows.c.seq)
+        there = _there(conn, rows)
+        end = there.last if there.count == WINDOW else None
+        query = select(rows).where(_open(conn, rows, there, wanted.sees)).order_by(rows.c.seq)
     found = conn.execute(query.limit(limit + 1)).mappings().all()
     items = [AuditEntry(**row) for row in found[:limit]]
     if len(found) > limit:
@@ -120,11 +131,33 @@ def read_entries(
     return Page(items=items, next_cursor=None if end is None else str(end))
 
 
-def _open(conn: Connection, rows: Subquery, sees: Sight) -> ColumnElement[bool]:
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What a window over the log holds: how many entries, from where to where, of which alerts."""
+
+    count: int
+    first: int
+    last: int
+    alert_ids: tuple[str, ...]
+
+
+def _there(conn: Connection, rows: Subquery) -> _Window:
+    """Go through a window once."""
+    at = rows.c.seq
+    told = select(rows.c.alert_id, func.count(), func.min(at), func.max(at))
+    groups = conn.execute(told.group_by(rows.c.alert_id)).all()
+    return _Window(
+        count=sum(count for _, count, _, _ in groups),
+        first=min((first for _, _, first, _ in groups), default=0),
+        last=max((last for *_, last in groups), default=0),
+        alert_ids=tuple(alert_id for alert_id, *_ in groups if alert_id is not None),
+    )
+
+
+def _open(conn: Connection, rows: Subquery, there: _Window, sees: Sight) -> ColumnElement[bool]:
     """Let through what is about alerts that are seen, or about alertd as a whole."""
-    named = conn.scalars(select(rows.c.alert_id).where(rows.c.alert_id.is_not(None)).distinct())
     whole = or_(*(rows.c.action.startswith(kind, autoescape=True) for kind in OF_ALL))
-    seen = rows.c.alert_id.in_(Eyes(conn, sees).choose(named))
+    seen = rows.c.alert_id.in_(Eyes(conn, sees).choose(there.alert_ids))
     return or_(seen, rows.c.alert_id.is_(None) & whole)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    tuple_,
 )
 
 from alertd.core.delivery import State
@@ -212,7 +213,7 @@ def _look(
     if wanted.state in HALTED_STATES:
         halted: Clauses = [text(HALTED), deliveries.c.state == wanted.state]
         among = [*halted, *_before(after)]
-        _, low = _window(conn, deliveries.c.id, among, most)
+        low = _low(conn, among, most)
         fits.append(text(HALTED))
         if dispatch_ids is None:
             window = [*among, deliveries.c.id >= low] if low is not None else among
@@ -274,44 +275,46 @@ def _of_dispatches(
     after: Place | None,
     limit: int,
 ) -> LogPage:
-    """Go through an alert's dispatches, the newest first, each by its addresses."""
-    found: list[tuple[int, Place]] = []
-    left, low = WINDOW, None
-    by_address = deliveries.c.address_id
-    for dispatch_id in dispatch_ids:
-        if after is not None and dispatch_id > after[0]:
-            continue
-        among: Clauses = [deliveries.c.dispatch_id == dispatch_id]
-        if after is not None and dispatch_id == after[0]:
-            among.append(by_address < after[1])
-        seen, low = _window(conn, by_address, among, left)
-        bound = [by_address >= low] if low is not None else []
-        query = select(deliveries.c.id, by_address).where(*among, *bound, *_fits(wanted))
-        query = query.order_by(by_address.desc()).limit(limit + 1 - len(found))
-        found += [(row.id, (dispatch_id, row.address_id)) for row in conn.execute(query)]
-        if len(found) > limit or low is not None:
-            break
-        left -= seen
-    lines = read_chosen(conn, [number for number, _ in found[:limit]])
-    if len(found) > limit:
-        return LogPage(lines=lines, next=found[limit - 1][1])
-    if low is not None:
-        return LogPage(lines=lines, next=(dispatch_id, low), full=False)
-    return LogPage(lines=lines)
+    """Go through dispatches, the newest first, each by its addresses."""
+    page = _along(conn, wanted, dispatch_ids, after, limit, min(NEAR * limit, WINDOW))
+    return page if page.full else _along(conn, wanted, dispatch_ids, after, limit, WINDOW)
 
 
-def _window(
+def _along(
     conn: Connection,
-    column: ColumnElement[int],
-    among: Clauses,
+    wanted: Filter,
+    dispatch_ids: Sequence[int],
+    after: Place | None,
+    limit: int,
     most: int,
-) -> tuple[int, int | None]:
-    """Give how many the window over `among` holds and where it ends; None when it holds all."""
-    most = max(most, 1)
-    query = select(column.label("at")).select_from(deliveries).where(*among)
-    rows = query.order_by(column.desc()).limit(most).subquery()
-    seen, low = conn.execute(select(func.count(), func.min(rows.c.at))).one()
-    return seen, low if seen == most else None
+) -> LogPage:
+    """Go along the index of dispatch and address, and no further than `most`."""
+    table = deliveries.c
+    place = (table.dispatch_id, table.address_id)
+    window = select(table.id, *place, table.channel, table.state, table.reason)
+    window = window.where(table.dispatch_id.in_(dispatch_ids))
+    if after is not None:
+        window = window.where(tuple_(*place) < tuple_(*after))
+    window = window.order_by(*(each.desc() for each in place))
+    rows = window.limit(most).subquery().c
+    places = select(rows.id, rows.dispatch_id, rows.address_id).where(*_fits(wanted, rows))
+    places = places.order_by(rows.dispatch_id.desc(), rows.address_id.desc())
+    found = conn.execute(places.limit(limit + 1)).all()
+    lines = read_chosen(conn, [row.id for row in found[:limit]])
+    if len(found) > limit:
+        return LogPage(lines=lines, next=tuple(found[limit - 1][1:]))
+    last = window.with_only_columns(*place).offset(most - 1).limit(1)
+    row = conn.execute(last).one_or_none()
+    end = None if row is None else tuple(row)
+    return LogPage(lines=lines, next=end, full=end is None)
+
+
+def _low(conn: Connection, among: Clauses, most: int) -> int | None:
+    """Give the number where the window over `among` ends; None when it holds them all."""
+    number = deliveries.c.id
+    query = select(number).where(*among).order_by(number.desc()).offset(most - 1).limit(1)
+    found: int | None = conn.scalar(query)
+    return found
 
 
 def _before(after: Place | None) -> list[ColumnElement[bool]]:
@@ -363,13 +366,15 @@ def _dispatches_of(wanted: Filter) -> Select[Any]:
     return query
 
 
-def _fits(wanted: Filter) -> Clauses:
+def _fits(wanted: Filter, columns: Any = deliveries.c) -> Clauses:
     asked = {name: getattr(wanted, name) for name in ("channel", "state", "reason")}
-    return [deliveries.c[name] == value for name, value in asked.items() if value]
+    return [columns[name] == value for name, value in asked.items() if value]
 
 
 def read_chosen(conn: Connection, ids: Sequence[int]) -> tuple[Line, ...]:
     """Give these deliveries in this order; those that there are."""
+    if not ids:
+        return ()
     query = (
         select(
             deliveries,
