@@ -20,7 +20,7 @@ from alertd.pipeline import sessions
 from alertd.pipeline.jurisdiction import hold
 from alertd.pipeline.sessions import Session, Stage
 from alertd.tools import Actor, Tools
-from alertd.web.hardening import PERSON
+from alertd.web.hardening import CLIENT_LEFT, PERSON
 from alertd.web.problems import DEFECT, kind_of, places
 
 log = structlog.get_logger(__name__)
@@ -196,6 +196,8 @@ def _handler(console: Console, page: Page) -> Callable[[web.Request], Awaitable[
             answer = await _run(visit)
         except web.HTTPException:
             raise
+        except ConnectionResetError:  # in the midst of a stream
+            answer = web.Response(status=CLIENT_LEFT)
         except Exception as error:  # noqa: BLE001 - shown as a page, logged when it is ours
             answer = await _explain(visit, error)
         return _dress(visit, answer)

@@ -13,6 +13,7 @@ from alertd.web.problems import Handler, problems
 log = structlog.get_logger(__name__)
 
 PERSON: web.RequestKey[int] = web.RequestKey("person", int)
+CLIENT_LEFT = 499  # nobody reads it: for the log alone
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -58,7 +59,7 @@ async def log_request(request: web.Request, handler: Handler) -> web.StreamRespo
     try:
         response = await handler(request)
     except BaseException:
-        _log(request, 499, started)  # the client went away
+        _log(request, CLIENT_LEFT, started)
         raise
     if not isinstance(response, PublicCopy):
         _log(request, response.status, started)

@@ -1,13 +1,18 @@
 """From the first question to the end of an alert, page by page."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from io import BytesIO
+from typing import Any
 
 import pytest
 from aiohttp import FormData
+from aiohttp.test_utils import TestClient
 from PIL import Image
+from structlog.testing import capture_logs
 
+from alertd.console.officials import running
 from alertd.console.officials.fields import Step, step_of
 from alertd.console.officials.filling import filled
 from alertd.pipeline import formdrafts
@@ -416,6 +421,28 @@ async def test_the_bars_move_by_events(
     [feed] = [bar for name, bar in polled["bars"].items() if name.endswith(".feed")]
     assert feed["label"] == "Delivered 0 of 2 (0 %)"
     assert feed["times"] == "none has arrived yet"
+
+
+async def test_whoever_leaves_a_live_page_is_no_defect(
+    console: TestClient[Any, Any],
+    tools: Tools,
+    officials: Mapping[str, Browser],
+    submitted: Submitted,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(running, "EVERY_S", 0.01)
+    console.server.runner.server.handler_cancellation = False  # as where alertd serves
+    page = await submitted(make_alert(tools.clock()))
+    for role in APPROVERS:
+        await approve(tools, officials[role], page, role)
+    answer = await officials["operator"].get(f"{page}/events")
+    await answer.content.readuntil(b"\n\n")
+    with capture_logs() as lines:
+        answer.close()
+        async with asyncio.timeout(10):
+            while not any(line["event"] == "http.request" for line in lines):
+                await asyncio.sleep(0.01)
+    assert [(line["event"], line.get("status")) for line in lines] == [("http.request", 499)]
 
 
 async def test_a_test_begins_as_an_exercise_does_and_says_test(
