@@ -26,6 +26,7 @@ from alertd.console.permissions import May
 from alertd.core.approval import needed_roles
 from alertd.core.errors import Conflict, Gone, NotAllowed, NotFound
 from alertd.core.lifecycle import VersionState
+from alertd.core.rendition import Kind
 from alertd.pipeline import approve as approving
 from alertd.pipeline.audience import COUNTING_S
 from alertd.pipeline.forecast import forecast_soon
@@ -309,6 +310,8 @@ async def _refuse(visit: Visit, *, back: bool) -> Answer:
     await act(visit.tools, visit.actor, alert_id, reason=reason)
     if back:
         await visit.flash("Returned. Whoever wrote it is being told why.")
+    elif version.kind is Kind.UPDATE:
+        await visit.flash("The update cannot go out any more. The alert stays as it went out.")
     elif version.created_by == visit.actor.person_id:
         await visit.flash("Withdrawn. It cannot go out any more.")
     else:

@@ -53,11 +53,12 @@ class Moment:
     zone: str
     public_url: str
 
-    def values(self, language: str) -> dict[Slot, bytes]:
+    def values(self, channel: str, language: str) -> dict[Slot, bytes]:
         sent = at_activation(language, sent_at=self.at, zone=self.zone, references="")
+        feed = f"{self.public_url}/feeds/atom.xml"  # that a subscriber asked for
         return sent | {
             Slot.OWN_LINK: f"{self.public_url}/{_SAMPLE_LINK}".encode(),
-            Slot.ADDRESS: b"reader@example.org",
+            Slot.ADDRESS: feed.encode() if channel == "websub" else b"reader@example.org",
             Slot.SENDING_DATE: sent[Slot.SENT_RFC822],
             Slot.DELIVERY_ID: b"example",
             Slot.THREAD: b"",
@@ -185,7 +186,7 @@ def _entry(said: Mapping[str, str]) -> str:
 
 
 def _filled(body: Body, moment: Moment) -> bytes:
-    return fill_some(body.data, moment.values(body.language))
+    return fill_some(body.data, moment.values(body.channel, body.language))
 
 
 def _mail(data: bytes) -> EmailMessage:

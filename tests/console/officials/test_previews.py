@@ -108,6 +108,11 @@ def test_an_entry_of_the_feeds_is_read_as_whoever_follows_them_reads_it(renderer
     assert published == "Tue, 24 Nov 2026 04:00:00 +0200"
 
 
+def test_a_subscriber_s_feed_names_the_feed_and_no_mailbox(renderer: Renderer) -> None:
+    found = chosen(previews(bodies(renderer, make_alert()), MOMENT), "websub", "en")
+    assert f"<id>{URL}/feeds/atom.xml</id>" in found.text[0].text
+
+
 def test_another_s_channel_has_a_tab_of_its_own_behind_ours() -> None:
     assert tabs_of({"fax", "websub", "sms"}) == ["sms", "websub", "fax"]
     assert channels_of("fax", {"fax", "sms"}) == {"fax"}

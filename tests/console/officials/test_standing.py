@@ -53,6 +53,7 @@ async def test_an_alert_that_is_out_stays_live_while_its_update_waits_and_once_i
     for told in ("Live; its update: Waits for approval", "Live"):
         home = await police.read("/")
         assert "1 actual alert is live" in home
+        assert ("The alert stays as it went out." in home) is (told == "Live")
         assert f'href="{page}/live"' in home
         for listed in ("/alerts", "/alerts?state=active"):
             assert f">{told}</td>" in await police.read(listed)
