@@ -143,6 +143,11 @@ class Replay:
             yield Finding(Fault.INSERTED, entry.seq, f"stands after entry {self.head.seq}")
 
 
+def holds(entry: Link) -> bool:
+    """Tell whether an entry is as its own hash says, whatever stands around it."""
+    return not any(_itself(entry))
+
+
 def _itself(entry: Link) -> Iterator[Finding]:
     if link(entry.previous, entry.body) != entry.hash:
         yield Finding(Fault.CHANGED, entry.seq, "its hash is not that of its body")

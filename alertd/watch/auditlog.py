@@ -4,10 +4,12 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Subquery, func, or_, select
 
+from alertd.core.audit import Link, holds
 from alertd.pipeline.jurisdiction import Eyes, Sight
 from alertd.shapes import AuditEntry, Page
 from alertd.store.schema import alerts, audit, persons
@@ -15,6 +17,7 @@ from alertd.store.schema import alerts, audit, persons
 WINDOW = 10_000
 NEAR = 10  # times a page is looked through at first: mostly it is found full there
 PERSON = "person:"
+_LINK = Link.__dataclass_fields__
 OF_ALL = ("alarm.", "dispatch.", "lane.", "ledger.", "rules.")
 """What an entry without an alert is about when everybody may read it; others are of persons."""
 
@@ -43,6 +46,7 @@ class AuditLine:
     people: Mapping[int, str]  # names of the persons that `data` speaks of
     texts: tuple[str, ...]  # names of what stands sealed beside it
     hash: str
+    sound: bool  # as its hash says, and followed by what names that hash, as far as it was read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +106,12 @@ def _lines(conn: Connection, numbers: Sequence[int]) -> tuple[AuditLine, ...]:
     if not numbers:
         return ()
     query = select(audit).where(audit.c.seq.in_(numbers)).order_by(audit.c.seq.desc())
-    read = [(row, json.loads(row["body"])) for row in conn.execute(query).mappings()]
+    rows = conn.execute(query).mappings().all()
+    read = [(row, _body(row)) for row in rows]
     names = _names(conn, {number for row, body in read for number in _people(row, body)})
-    cases = _cases(conn, {row["alert_id"] for row, _ in read})
-    return tuple(_line(row, body, names, cases) for row, body in read)
+    cases = _cases(conn, {row["alert_id"] for row in rows})
+    torn = _torn(rows)
+    return tuple(_line(row, body, names, cases, torn) for row, body in read)
 
 
 def read_entries(
@@ -163,8 +169,9 @@ def _open(conn: Connection, rows: Subquery, there: _Window, sees: Sight) -> Colu
 
 def _people(row: RowMapping, body: Mapping[str, Any]) -> Iterator[int]:
     """Give the numbers of all persons that an entry names."""
-    if row["actor"].startswith(PERSON):
-        yield int(row["actor"].removeprefix(PERSON))
+    kind, _, number = row["actor"].partition(":")
+    if f"{kind}:" == PERSON and number.isdecimal():
+        yield int(number)
     yield from _spoken_of(body)
 
 
@@ -191,8 +198,33 @@ def _cases(conn: Connection, alert_ids: Collection[str | None]) -> dict[str, str
     return {row.id: row.case_reference for row in conn.execute(query)}
 
 
+def _body(row: RowMapping) -> dict[str, Any]:
+    """Read what an entry says; nothing where that was changed into what cannot be read."""
+    try:
+        body = json.loads(row["body"])
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _torn(rows: Sequence[RowMapping]) -> set[int]:
+    """Give the entries that do not hold, or do not follow the one before where that is here too."""
+    alone = {row["seq"] for row in rows if not holds(Link(**{n: row[n] for n in _LINK}))}
+    apart = {
+        seq
+        for later, row in pairwise(rows)
+        if later["seq"] == row["seq"] + 1 and later["previous"] != row["hash"]
+        for seq in (later["seq"], row["seq"])
+    }
+    return alone | apart
+
+
 def _line(
-    row: RowMapping, body: Mapping[str, Any], names: Mapping[int, str], cases: Mapping[str, str]
+    row: RowMapping,
+    body: Mapping[str, Any],
+    names: Mapping[int, str],
+    cases: Mapping[str, str],
+    torn: Collection[int],
 ) -> AuditLine:
     number = row["actor"].removeprefix(PERSON)
     return AuditLine(
@@ -207,4 +239,5 @@ def _line(
         people={each: names[each] for each in _spoken_of(body) if each in names},
         texts=tuple(sorted(body.get("texts", {}))),
         hash=row["hash"],
+        sound=row["seq"] not in torn,
     )

@@ -48,6 +48,7 @@ async def audit(visit: Visit) -> Answer:
         full=page.full,
         export=link("/audit.csv", asked),
         chain=chain,
+        broken=chain.broken or not all(line.sound for line in page.lines),
         acts=sorted(((key, visit.say(text)) for key, text in ACTS.items()), key=lambda x: x[1]),
         as_of=visit.tools.clock(),
     )
@@ -55,9 +56,10 @@ async def audit(visit: Visit) -> Answer:
 
 def shown(visit: Visit, line: AuditLine, verified: int, *, broken: bool) -> dict[str, Any]:
     state = ("ok", visit.say("verified"))
-    if line.seq > verified:
-        broken_word = ("failed", visit.say("does not verify"))
-        state = broken_word if broken else ("waiting", visit.say("not yet"))
+    if not line.sound or (broken and line.seq > verified):
+        state = ("failed", visit.say("does not verify"))
+    elif line.seq > verified:
+        state = ("waiting", visit.say("not yet"))
     return {
         "seq": line.seq,
         "at": line.at,
