@@ -130,7 +130,11 @@ async def test_an_alarm_without_an_alert_reaches_operators_past_a_held_ledger(
     await until(lambda: any(sms.to == PHONE for sms in town.peers.twilio.messages))
     (told,) = [sms for sms in town.peers.twilio.messages if sms.to == PHONE]
     assert "old copy" in told.body
-    assert "old copy" in str(town.peers.smtp.messages[-1].message)
+    mail = town.peers.smtp.messages[-1].message
+    assert "old copy" in str(mail["subject"])
+    html = mail.get_body(("html",)).get_content()
+    assert ">Open the board</a>" in html
+    assert "Case" not in html
     await watcher.look()
     assert len([sms for sms in town.peers.twilio.messages if sms.to == PHONE]) == 1
 
