@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -89,6 +90,13 @@ async def test_axe_finds_nothing_on_public_pages(
             "subscription": shown.subscription,
         }.items():
             await gallery.visit(page, name, path)
+        await page.goto(f"/newsroom/{language}")
+        told = re.search(r'<iframe .* height="(\d+)"', await page.locator("pre").inner_text())
+        assert told is not None
+        await page.set_viewport_size({"width": size[0], "height": int(told[1])})
+        await page.goto(f"/banner/{language}")
+        assert await page.evaluate("document.documentElement.scrollHeight") <= int(told[1])
+        await page.set_viewport_size({"width": size[0], "height": size[1]})
         await page.goto(shown.subscription)
         await page.locator("button").click()
         await gallery.look(page, "subscription-ended")
