@@ -95,6 +95,9 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
         "audit": "/audit",
         "report": "/alerts/{id}/report",
         "release": "/release",
+        "board-late": "/board",
+        "release-held": "/release",
+        "audit-changed": "/audit",
     },
     "public": {
         "list": "/{language}",

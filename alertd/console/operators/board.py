@@ -144,7 +144,7 @@ def _clock(visit: Visit, clock: StageClock, state: Board) -> dict[str, Any]:
     return {
         "label": f"{clock.case_reference}: {stage}{who}",
         "state": "failed" if late and not clock.exercise else kept,
-        "late": late,
+        "over": not clock.runs,
         "exercise": clock.exercise,
         "span": span(visit, clock.lasted(state.as_of).total_seconds()),
         "limit": span(visit, clock.limit_s),

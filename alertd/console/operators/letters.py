@@ -61,8 +61,15 @@ async def preview(visit: Visit) -> Answer:
         possible=possible,
         hopeless=hopeless,
         closed=[lane_of(visit, each) for each in closed],
-        mode="exercise" if lines and all(line.exercise for line in lines) else "",
+        mode=_mode([line for line in lines if line.id not in refused] or lines),
     )
+
+
+def _mode(lines: Sequence[Line]) -> str:
+    """Tell what goes out: exercises alone, or something actual among it; nothing at all."""
+    if not lines:
+        return ""
+    return "exercise" if all(line.exercise for line in lines) else "actual"
 
 
 async def requeue_chosen(visit: Visit) -> Answer:

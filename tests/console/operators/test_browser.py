@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 from playwright.async_api import expect
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from alertd.core.delivery import State
 from alertd.pipeline import lanes
-from alertd.store.schema import alarms, attempts, deliveries, link_tests
+from alertd.store.schema import alarms, attempts, audit, deliveries, link_tests
 from alertd.tools import Tools
+from tests.conftest import FakeClock
 from tests.console.chromium import views
 from tests.console.conftest import COOKIE, Browser, Desk, desk_at
 from tests.console.gallery import Gallery
-from tests.web.conftest import Deliver
+from tests.web.conftest import Deliver, Submit
 
 A4 = 718  # px between the margins of a sheet that browsers set by themselves
 
@@ -65,6 +66,16 @@ def _attempts(conn: Any, now: int) -> None:
         conn.execute(insert(attempts).values(**made, **at, **said))
 
 
+async def _worse(tools: Tools, submit: Submit, clock: FakeClock) -> None:
+    """Let an actual alert wait too long for its approvals, on a held ledger that was changed."""
+    await submit(status="actual", case_reference="2026/0412", not_a_duplicate_because="Fictional.")
+    clock.tick(minutes=16)
+    await tools.store.write(lanes.set_state, lanes.EVERYTHING, lanes.EVERYTHING, lanes.CLOSED)
+    await tools.store.write(
+        lambda conn: conn.execute(update(audit).where(audit.c.seq == 9).values(actor="alertd"))
+    )
+
+
 @pytest.fixture
 async def paths(tools: Tools, alert_id: str) -> dict[str, str]:
     number = await tools.store.read(
@@ -90,8 +101,14 @@ async def paths(tools: Tools, alert_id: str) -> dict[str, str]:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(("language", "size"), views())
-async def test_axe_finds_nothing_and_nothing_is_cut_off(
-    desk: Desk, paths: dict[str, str], language: str, size: tuple[int, int]
+async def test_axe_finds_nothing_and_nothing_is_cut_off(  # noqa: PLR0917 - fixtures
+    tools: Tools,
+    desk: Desk,
+    paths: dict[str, str],
+    submit: Submit,
+    clock: FakeClock,
+    language: str,
+    size: tuple[int, int],
 ) -> None:
     gallery = Gallery("operators", language, size)
     page = await desk.open(language, size)
@@ -101,6 +118,10 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off(
     await page.locator("[name=chosen]").first.check()
     await page.locator("form[action$=preview] button.primary").click()
     await gallery.look(page, "requeue")
+    await _worse(tools, submit, clock)
+    for name in ("board-late", "release-held", "audit-changed"):
+        await gallery.visit(page, name, gallery.pages[name])
+    assert await page.get_by_text("Δεν επαληθεύ" if language == "el" else "does not verify").count()
     gallery.finish()
     await page.goto(paths["report"])
     await page.set_viewport_size({"width": A4, "height": 1040})
@@ -153,10 +174,29 @@ async def test_the_keyboard_alone_pauses_a_channel(desk: Desk) -> None:
     await expect(page.get_by_text("SMS was paused.")).to_be_visible()
 
 
-async def test_the_board_renews_itself(desk: Desk, tools: Tools) -> None:
+async def test_the_board_renews_itself_and_tells_how_many_alarms_stand(
+    desk: Desk, tools: Tools
+) -> None:
     page = await desk.open()
     await page.clock.install()
     await page.goto("/board")
     await tools.store.write(lanes.set_state, "sms", "sms", lanes.CLOSED)
+    one_less = update(alarms).where(alarms.c.subject == "email").values(ended_at=tools.clock())
+    await tools.store.write(lambda conn: conn.execute(one_less))
     await page.clock.run_for(6000)
     await expect(page.get_by_text("Paused by an operator")).to_be_visible()
+    await expect(page.get_by_role("status")).to_have_text("2 alarms")
+    assert await page.title() == "2 alarms · Board · alertd"
+
+
+async def test_a_stage_that_was_late_and_is_done_asks_for_nobody(desk: Desk) -> None:
+    page = await desk.open()
+    await page.emulate_media(reduced_motion="no-preference")
+    await page.goto("/board")
+    await page.evaluate(
+        "document.querySelector('main').innerHTML +="
+        " '<p class=stage-failed></p><p class=\"stage-failed stage-over\"></p>'"
+    )
+    blinks = "[...document.querySelectorAll('.stage-failed')]"
+    blinks += ".map(e => getComputedStyle(e).animationName)"
+    assert await page.evaluate(blinks) == ["alarm", "none"]

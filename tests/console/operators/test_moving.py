@@ -47,6 +47,10 @@ class Wire:
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             beyond = await asyncio.open_connection("127.0.0.1", self.to)
+            if self._server is None or not self._server.is_serving():  # cut meanwhile
+                writer.transport.abort()
+                beyond[1].transport.abort()
+                return
             self._open |= {writer, beyond[1]}
             await asyncio.gather(self._ask(reader, beyond[1]), self._answer(beyond[0], writer))
 

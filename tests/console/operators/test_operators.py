@@ -11,8 +11,10 @@ from html import unescape
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
+from alertd.console.operators import audit as audit_page
+from alertd.console.operators import log
 from alertd.console.operators.lists import harmless
 from alertd.core.delivery import State
 from alertd.pipeline import lanes
@@ -28,10 +30,11 @@ from alertd.store.schema import (
     to_micros,
 )
 from alertd.tools import Tools
-from alertd.watch import roster
+from alertd.watch import auditlog, dispatchlog, roster
 from tests.console.conftest import Browser, SignIn, enter
 from tests.console.operators.conftest import NEWSROOM
-from tests.web.conftest import Deliver, Person, Submit
+from tests.factories import child_facts
+from tests.web.conftest import Deliver, Live, Person, Submit
 
 CASE = "EX-2026-0001"
 
@@ -149,6 +152,36 @@ async def test_the_export_is_safe_to_open_in_a_spreadsheet(
     for cell in ("=1+1", "+30 690", "-1", "@SUM", "\tx", "\rx"):
         assert harmless(cell) == f"'{cell}"
     assert harmless("EX-2026") == "EX-2026"
+
+
+async def test_the_export_ends_with_the_last_line_however_little_is_read_at_once(
+    operator: Browser, alert_id: str, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatchlog, "WINDOW", 2)
+    monkeypatch.setattr(log, "_STEP", 1)
+    text = (await operator.read("/log.csv")).removeprefix("\ufeff")
+    numbers = [row[0] for row in csv.reader(io.StringIO(text))][1:]
+    assert numbers == ["3", "2", "1"]
+    monkeypatch.setattr(auditlog, "WINDOW", 4)
+    monkeypatch.setattr(audit_page, "_STEP", 2)
+    text = (await operator.read("/audit.csv?act=alert.submitted")).removeprefix("\ufeff")
+    assert [row[3] for row in csv.reader(io.StringIO(text))] == ["action", "alert.submitted"]
+
+
+async def test_the_preview_says_whether_anything_actual_goes_out_again(
+    operator: Browser, alert_id: str, live: Live, deliver: Deliver
+) -> None:
+    await deliver("feed", State.DEAD)
+    other = child_facts(name="Example Other", age=15)
+    await live(case_reference="2026/0003", children=[other], not_a_duplicate_because="Fictional.")
+    await deliver("feed", State.DEAD, State.DELIVERED)
+    listed = await operator.read("/dead-letters")
+    numbers = re.findall(r'name="chosen" value="(\d+)"', listed)
+    mixed = await (await operator.post("/dead-letters/preview", {"chosen": numbers})).text()
+    assert "confirm confirm-actual" in mixed
+    assert mixed.count('class="drill"') == 2
+    drills = await (await operator.post("/dead-letters/preview", {"chosen": numbers[-2:]})).text()
+    assert "confirm confirm-exercise" in drills
 
 
 async def test_dead_letters_are_queued_again_after_a_preview(
@@ -296,6 +329,31 @@ async def test_the_audit_log_is_filtered_and_exported(operator: Browser, alert_i
     assert "No entry fits" in await operator.read("/audit?case=EX-2026-0009")
     rows = (await operator.read(f"/audit.csv?alert={alert_id}")).splitlines()
     assert len(rows) > 4
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"body": func.replace(audit.c.body, "alert.approved", "alert.ended")}, 1),
+        ({"actor": "person:1"}, 1),  # what stands beside the body only repeats it
+        ({"body": "no JSON"}, 1),
+        ({"hash": "0" * 64}, 2),  # and the entry after it follows another one
+    ],
+)
+async def test_an_entry_that_was_changed_is_not_called_verified(
+    tools: Tools, operator: Browser, alert_id: str, change: dict[str, Any], wrong: int
+) -> None:
+    path = f"/audit?alert={alert_id}"
+    assert "does not verify" not in await operator.read(path)
+    await tools.store.write(_change_approval, change)
+    text = await operator.read(path)
+    assert text.count("does not verify</") == wrong + 1  # and above the list
+    assert "call the auditor" in text
+
+
+def _change_approval(conn: Connection, change: dict[str, Any]) -> None:
+    latest = select(func.min(audit.c.seq)).where(audit.c.action == "alert.approved")
+    conn.execute(update(audit).where(audit.c.seq == latest.scalar_subquery()).values(**change))
 
 
 async def test_the_report_tells_who_approved_and_whom_it_reached(
