@@ -18,6 +18,7 @@ from alertd.pipeline.recipients import Recipient, add
 from alertd.shapes import ChannelForecast, Forecast, LanguageForecast, RegionForecast
 from alertd.store.store import Store
 from alertd.tools import Actor, Tools
+from tests.console.chromium import PHONE
 from tests.console.conftest import Desk, SignIn, desk_at
 from tests.console.gallery import CUT_TABLES
 from tests.console.officials.conftest import freshen
@@ -128,10 +129,14 @@ async def test_the_end_of_a_sending_of_today_is_told_by_its_hour(
 ) -> None:
     today = LONG.model_copy(update={"finishes_at": datetime(2026, 2, 1, 12, 52, tzinfo=UTC)})
     monkeypatch.setattr(deciding, "forecast_soon", AsyncMock(return_value=_foreseen(today)))
-    shown = await desk.open(person=await signed_in("prosecutor"))
+    shown = await desk.open("en", PHONE, person=await signed_in("prosecutor"))
     await shown.goto(f"/alerts/{await submit()}")
     through = shown.locator("[data-label='Finishes at']").last
     await expect(through).to_have_text("14:52 4 messages a second")
+    hour, rate = [await through.locator(each).bounding_box() for each in ("time", ".each")]
+    assert hour
+    assert rate
+    assert hour["x"] == rate["x"]  # not under the label, which stands left of them
 
 
 def _foreseen(channel: ChannelForecast) -> Forecast:
