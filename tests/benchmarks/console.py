@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,9 +80,10 @@ async def ask(scene: Scene, look: Look) -> float:
 async def _times(scene: Scene, rounds: int) -> Times:
     pages = looks(scene)
     taken: Times = {look.name: [] for look in pages}
-    for _ in range(rounds + 1):
+    for round_ in range(rounds + 1):
         await scene.freshen()
-        for look in pages:
+        # In another order each time: the collector would stop at the same few pages in all rounds.
+        for look in random.Random(round_).sample(pages, len(pages)):
             taken[look.name].append(await ask(scene, look))
     return taken
 
