@@ -168,6 +168,7 @@ _SCHEMES: Sequence[tuple[Literal["light", "dark"], Sequence[str]]] = (
     *((("dark", ("color-contrast",)),) if SCREENS else ()),
 )
 ZOOMED = (640, 400)  # what a window of 1280 by 800 holds at 200 %
+_WINDOWS = (ZOOMED, (1024, 768), (1280, 800))  # that officials and operators have besides
 
 
 @dataclass
@@ -202,7 +203,7 @@ class Gallery:
         await page.emulate_media(color_scheme="light")
         self._note(name, "moves", await page.evaluate(_MOVING))
         self._note(name, "miswritten", await page.evaluate(_MISWRITTEN))
-        for size in (ZOOMED, self.size):
+        for size in (*_WINDOWS, self.size):
             await page.set_viewport_size({"width": size[0], "height": size[1]})
             self._note(name, f"cut off at {size[0]} px", await page.evaluate(_CUT_OFF))
             self._note(name, f"tables cut at {size[0]} px", await page.evaluate(CUT_TABLES))
