@@ -60,13 +60,16 @@ def find_entries(
     conn: Connection, wanted: AuditFilter, *, before: int | None, limit: int
 ) -> AuditPage:
     """Give entries, newest first, looking through at most WINDOW of them."""
-    page = _look(conn, wanted, before, limit, min(NEAR * limit, WINDOW))
-    return page if page.full else _look(conn, wanted, before, limit, WINDOW)
+    numbers, end, full = _look(conn, wanted, before, limit, min(NEAR * limit, WINDOW))
+    if not full:
+        numbers, end, full = _look(conn, wanted, before, limit, WINDOW)
+    return AuditPage(lines=_lines(conn, numbers), next=end, full=full)
 
 
 def _look(
     conn: Connection, wanted: AuditFilter, before: int | None, limit: int, most: int
-) -> AuditPage:
+) -> tuple[Sequence[int], int | None, bool]:
+    """Give the numbers of entries, where to go on, and whether the page did not end too early."""
     # What is looked through is narrow: what an entry says is read of those that are shown alone.
     narrow = (audit.c.seq, audit.c.actor, audit.c.action, audit.c.alert_id)
     window = select(*narrow).order_by(audit.c.seq.desc()).limit(most)
@@ -94,12 +97,11 @@ def _look(
         )
         query = query.where(fits)
     found = conn.scalars(query).all()
-    lines = _lines(conn, found[:limit])
     if len(found) > limit:
-        return AuditPage(lines=lines, next=lines[-1].seq)
+        return found[:limit], found[limit - 1], True
     there = there or _there(conn, rows)
     more = there.count == most
-    return AuditPage(lines=lines, next=there.first if more else None, full=not more)
+    return found, there.first if more else None, not more
 
 
 def _lines(conn: Connection, numbers: Sequence[int]) -> tuple[AuditLine, ...]:
