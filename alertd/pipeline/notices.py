@@ -1,7 +1,7 @@
 """Tells officials what became of an alert: its case reference and a link, nothing of the child."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,7 +25,9 @@ class Notice:
     deadline_at: datetime
 
 
-async def prepare(tools: Tools, version: Version, event: str) -> Notice:
+async def prepare(
+    tools: Tools, version: Version, event: str, channels: Sequence[str] = ()
+) -> Notice:
     key = await key_of(tools, version)
     rendered = await asyncio.to_thread(
         tools.renderer.notice,
@@ -34,7 +36,7 @@ async def prepare(tools: Tools, version: Version, event: str) -> Notice:
         case_reference=version.case_reference,
         status=version.status,
         link=link_to(tools, version.alert_id),
-        languages=version.rules.languages,
+        channels=channels,
     )
     deadline = tools.clock() + tools.end_deadline
     return Notice(event=event, rows=sealed(key, rendered), deadline_at=deadline)

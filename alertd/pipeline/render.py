@@ -176,15 +176,15 @@ class Renderer:
         case_reference: str,
         status: str,
         link: str,
-        languages: Sequence[str],
+        channels: Sequence[str] = (),
     ) -> list[Rendition]:
-        """Tell officials what happened: one of EVENTS."""
+        """Tell officials what happened: one of EVENTS; `channels` names those that it is about."""
         if event not in EVENTS:
             raise ValueError(f"not an event that officials are told of: {event}")
         contexts = [
             self._common(rules, self._wording(rules, language), status, Kind.NOTICE, event)
-            | {"case_reference": case_reference, "link": link}
-            for language in languages
+            | {"case_reference": case_reference, "link": link, "channels": channels}
+            for language in rules.languages
         ]
         return self._compose(self._loaded(TO_OFFICIALS), contexts)
 

@@ -22,13 +22,14 @@ from alertd.pipeline.record import Entry, record
 from alertd.pipeline.versions import latest, take_version
 from alertd.store.schema import addresses
 from alertd.tools import ALERTD, Tools
-from alertd.watch.alarms import Alarm, mark_told
+from alertd.watch.alarms import Alarm, AlarmKind, mark_told
 
 log = structlog.get_logger(__name__)
 
 OPERATOR = "operator"
 PATIENCE_S = 30.0
 BOARD = "/board"
+OF_CHANNELS = (AlarmKind.NOT_STARTED, AlarmKind.NOBODY)  # their subject: case, channel, dispatch
 
 
 async def tell_operators(tools: Tools, alarms: Sequence[Alarm]) -> None:
@@ -37,14 +38,22 @@ async def tell_operators(tools: Tools, alarms: Sequence[Alarm]) -> None:
         if alarm.alert_id is None:
             told = await _hand_over(tools, alarm)
         else:
-            told = await _dispatch(tools, alarm, alarm.alert_id)
+            told = await _dispatch(tools, alarm, alarm.alert_id, channels_of(alarm, alarms))
         if told:
             await tools.store.write(_note, alarm, told, tools.clock())
 
 
-async def _dispatch(tools: Tools, alarm: Alarm, alert_id: str) -> int:
+def channels_of(alarm: Alarm, alarms: Sequence[Alarm]) -> list[str]:
+    """Name all channels of an alert that the one notice of this kind is about."""
+    if alarm.kind not in OF_CHANNELS:
+        return []
+    alike = [x for x in alarms if (x.kind, x.alert_id) == (alarm.kind, alarm.alert_id)]
+    return sorted({each.subject.rsplit(" ", 2)[1] for each in alike})
+
+
+async def _dispatch(tools: Tools, alarm: Alarm, alert_id: str, channels: Sequence[str]) -> int:
     version = await tools.store.read(latest, alert_id)
-    notice = await notices.prepare(tools, version, alarm.kind)
+    notice = await notices.prepare(tools, version, alarm.kind, channels)
 
     def send(conn: Connection, at: datetime) -> int:
         people = {each.person_id for each in able(conn, OPERATOR, deputies=False, besides=())}
@@ -64,7 +73,6 @@ async def _hand_over(tools: Tools, alarm: Alarm) -> int:
         case_reference=alarm.subject,
         status="actual",
         link=f"{tools.console_url}{BOARD}",
-        languages=rules.languages,
     )
     now = tools.clock()
     values = {

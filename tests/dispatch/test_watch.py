@@ -24,9 +24,11 @@ from alertd.sections import Watch
 from alertd.store.schema import addresses, alarms, audit, dispatches
 from alertd.tools import CONSOLE, Actor
 from alertd.watch import links, switch
-from alertd.watch.alarms import recent
+from alertd.watch.alarms import Alarm, recent
+from alertd.watch.notify import channels_of
 from alertd.watch.watcher import Watcher
 from tests.dispatch.conftest import Town
+from tests.factories import NOW
 
 LIMITS = Watch(
     link_test_s=180,
@@ -77,6 +79,20 @@ def kinds(conn: Connection) -> list[tuple[str, bool]]:
 def notices(conn: Connection) -> list[str]:
     query = select(dispatches.c.variant).where(dispatches.c.kind == Kind.NOTICE)
     return [name for name in conn.scalars(query) if name != "activated"]
+
+
+def test_one_notice_names_all_channels_of_its_kind() -> None:
+    found = [
+        Alarm(kind=kind, subject=f"2026/0412 {channel} 3", alert_id=alert_id, raised_at=NOW)
+        for kind, channel, alert_id in (
+            ("not_started", "sms", "first"),
+            ("not_started", "email", "first"),
+            ("nobody", "webhook", "first"),
+            ("not_started", "feed", "second"),
+        )
+    ]
+    assert channels_of(found[0], found) == ["email", "sms"]
+    assert channels_of(found[2], found) == ["webhook"]
 
 
 async def test_a_planned_channel_that_has_not_begun_is_shouted_once(

@@ -124,10 +124,14 @@ def to_officials(renderer: Renderer, status: str = "exercise") -> list[Rendition
         "case_reference": "EX-2026-0001",
         "status": status,
         "link": f"{PUBLIC_URL}/cases/0examplealert0000000",
-        "languages": ("el", "en"),
     }
-    notices = [rendition for event in EVENTS for rendition in renderer.notice(event=event, **facts)]
-    return [*renderer.requests(role="police", **facts), *notices]
+    notices = [
+        rendition
+        for event in EVENTS
+        for rendition in renderer.notice(event=event, channels=("email", "feed"), **facts)
+    ]
+    asked = renderer.requests(role="police", languages=("el", "en"), **facts)
+    return [*asked, *notices]
 
 
 def texts_of(rendition: Rendition) -> list[str]:

@@ -192,6 +192,16 @@ def test_officials_get_case_reference_and_link_and_nothing_of_the_child(
             assert "https://alerts.example.org/cases/0examplealert0000000" in part
 
 
+def test_operators_read_which_channels_have_not_begun(renderer: Renderer) -> None:
+    (english,) = [
+        rendition
+        for rendition in to_officials(renderer)
+        if (rendition.variant, rendition.channel, rendition.language)
+        == ("not_started", "sms", "en")
+    ]
+    assert "nothing has been sent yet by mail, feed." in texts_of(english)[-1]
+
+
 def test_officials_are_told_of_nothing_but_the_known_events(renderer: Renderer) -> None:
     with pytest.raises(ValueError, match="found"):
         renderer.notice(
@@ -200,7 +210,6 @@ def test_officials_are_told_of_nothing_but_the_known_events(renderer: Renderer) 
             case_reference="EX-1",
             status="exercise",
             link="https://alerts.example.org/",
-            languages=("el",),
         )
 
 
