@@ -95,7 +95,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # English and Greek
         "Forgotten: the key was destroyed",
         "Διαγράφηκε: το κλειδί καταστράφηκε",
     ),
-    "none": ("None.", "Τίποτα."),
+    "none": ("None.", "Δεν υπάρχει."),
 }
 LANGUAGES = ("en", "el")
 

@@ -102,7 +102,7 @@ def _row(visit: Visit, watcher: Watcher, state: Board, channel: ChannelState) ->
     now = state.as_of
     icon, word = LANES[channel.state]
     if state.held:
-        icon, word = LANES["closed"]
+        icon, word = LANES["held"]
     oldest = (now - channel.oldest_at).total_seconds() if channel.oldest_at else None
     return {
         "name": lane_of(visit, channel.channel),

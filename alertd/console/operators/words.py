@@ -31,6 +31,7 @@ LANES: Mapping[str, tuple[str, str]] = {
     "draining": ("waiting", N_("Emptying")),
     "paused": ("failed", N_("Failing, tried again by itself")),
     "closed": ("paused", N_("Paused by an operator")),
+    "held": ("paused", N_("Held until an operator releases it")),  # with the whole ledger
 }
 REASONS: Mapping[str, str] = {
     Reason.REFUSED_CONNECTION: N_("no connection"),

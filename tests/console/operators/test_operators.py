@@ -419,6 +419,9 @@ async def test_a_held_ledger_is_released_only_by_the_word_and_a_second_factor(
     close: Callable[..., Any] = lanes.set_state
     await tools.store.write(close, lanes.EVERYTHING, lanes.EVERYTHING, lanes.CLOSED)
     assert "messages that are held" in await operator.read("/release")
+    board = await operator.read("/board")
+    assert "Held until an operator releases it" in board
+    assert "Paused by an operator" not in board
     wrong = await operator.post("/release", {"typed": "yes"})
     assert "Type the word exactly" in await wrong.text()
     answer = await operator.post("/release", {"typed": "release"})
