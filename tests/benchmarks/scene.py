@@ -24,7 +24,7 @@ from alertd.store.schema.accounts import person_regions
 from alertd.tools import Tools
 from alertd.watch.watcher import Watcher
 from alertd.web import make_api_app, make_public_app
-from tests.benchmarks.crowd import age, deliver, fill
+from tests.benchmarks.crowd import age, analyze, deliver, fill
 from tests.console.conftest import STAFF as ROLES
 from tests.console.conftest import Browser, enter, sign_in
 from tests.console.officials.conftest import begin, fields_of, freshen
@@ -121,7 +121,7 @@ async def _play(
     third = [child_facts(name="Example Third", age=7, clothing="green coat")]
     form = await _fill_in(tools, author, case_reference="EX-2026-0003", children=third)
     photo = fields_of(await author.read(f"{form}/who"), "children.0.photo")[0]
-    await tools.store.write(_analyze)
+    await tools.store.write(analyze)
     return Scene(
         tools=tools,
         press=press,
@@ -190,7 +190,3 @@ def _bound(conn: Connection, person_id: int) -> None:
     """Bind a person to regions."""
     rows = [{"person_id": person_id, "region": region} for region in ("GR-I", "GR-B")]
     conn.execute(insert(person_regions), rows)
-
-
-def _analyze(conn: Connection) -> None:
-    conn.execute(text("ANALYZE"))
