@@ -343,7 +343,7 @@ _CODES: dict[int, tuple[type[SendError], Reason]] = {
     30005: (Undeliverable, Reason.ADDRESS_UNREACHABLE),  # unknown handset
     30006: (Undeliverable, Reason.ADDRESS_UNREACHABLE),  # landline
     30007: (Undeliverable, Reason.REJECTED),  # filtered
-    30008: (Unsent, Reason.SERVER_ERROR),  # unknown
+    30008: (Unsent, Reason.ADDRESS_UNREACHABLE),  # unknown, but of the phone's own network
     30036: (Undeliverable, Reason.EXPIRED),  # its validity passed in Twilio's queue
 }
 _OUR_FAULT = {401, 403, 404}

@@ -79,6 +79,7 @@ class UncertainPolicy(StrEnum):
 PASSING = {  # attempts until what may pass by itself is taken for good
     Reason.DEFECT: 3,
     Reason.CLOCK: 12,  # about half an hour, in which a clock is set right
+    Reason.ADDRESS_UNREACHABLE: 12,  # as long: every try for a phone that is off may be paid for
 }
 LONGEST_PAUSE = FRONT[-1] * (1 + JITTER)  # that we choose ourselves
 PATIENCE = timedelta(seconds=10)  # how long a provider's report may answer an uncertain send

@@ -10,9 +10,8 @@ from sqlalchemy import Connection, select, update
 
 from alertd.channel import Report
 from alertd.core.audit import AttemptRow
-from alertd.core.delivery import Result, State
+from alertd.core.delivery import Outcome, Result, Standing, State, UncertainPolicy, decide
 from alertd.core.errors import Reason
-from alertd.core.retry import delay
 from alertd.pipeline.record import record_batch
 from alertd.store import ledger
 from alertd.store.ledger import Change
@@ -128,6 +127,7 @@ def _standing(row: Any) -> _Standing:
 
 _MAY_ARRIVE = frozenset({State.SENT, State.UNCERTAIN, State.QUEUED, State.DEAD, State.EXPIRED})
 _MAY_FAIL = frozenset({State.SENT, State.UNCERTAIN})
+_REASONS = {str(reason): reason for reason in Reason}
 
 
 def _fold(standing: _Standing, report: Report, now: int) -> Result:
@@ -150,17 +150,21 @@ def _fold(standing: _Standing, report: Report, now: int) -> Result:
 
 def _fail(standing: _Standing, report: Report, now: int) -> None:
     """It did not arrive: try again while that makes sense, else a dead letter."""
-    pause = delay(standing.attempts, 0.5)
-    next_at = from_micros(now) + pause
-    standing.reason = report.reason or Reason.REJECTED
-    if not report.retry:
-        standing.state = State.DEAD
-    elif standing.stopped:
+    result = Result.UNSENT if report.retry else Result.UNDELIVERABLE
+    tried = Standing(
+        attempts=standing.attempts,
+        repeat=standing.repeat,
+        deadline_at=standing.deadline_at,
+        now=from_micros(now),
+        jitter=0.5,
+    )
+    outcome = Outcome(result, _REASONS.get(report.reason, Reason.REJECTED))
+    following = decide(outcome, tried, UncertainPolicy.HOLD)
+    standing.state, standing.reason = following.state, following.reason
+    if following.next_at is not None and standing.stopped:
         standing.state = State.CANCELLED
-    elif next_at >= standing.deadline_at:
-        standing.state = State.EXPIRED
-    else:
-        standing.state, standing.next_at = State.QUEUED, to_micros(next_at)
+    elif following.next_at is not None:
+        standing.next_at = to_micros(following.next_at)
 
 
 def _write(conn: Connection, standings: Sequence[_Standing], now: int) -> None:

@@ -78,7 +78,7 @@ CODES = [
     (503, 20503, Unsent, Reason.SERVER_ERROR),
     (400, 30001, Unsent, Reason.THROTTLED),
     (400, 30003, Unsent, Reason.ADDRESS_UNREACHABLE),
-    (400, 30008, Unsent, Reason.SERVER_ERROR),
+    (400, 30008, Unsent, Reason.ADDRESS_UNREACHABLE),
     (400, 21211, Undeliverable, Reason.ADDRESS_INVALID),
     (400, 21408, Undeliverable, Reason.REJECTED),
     (400, 21610, Undeliverable, Reason.OPTED_OUT),

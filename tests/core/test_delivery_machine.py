@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -38,7 +39,7 @@ CLOSED = {
 MOVES = (Move.ACTIVATE, Move.SUPERSEDE, Move.END, Move.CORRECT, Move.EXPIRE, Move.REJECT)
 FAILURES = (
     *(Reason.TIMEOUT, Reason.DROPPED, Reason.SERVER_ERROR),
-    *(Reason.THROTTLED, Reason.DEFECT, Reason.CLOCK),
+    *(Reason.THROTTLED, Reason.DEFECT, Reason.CLOCK, Reason.ADDRESS_UNREACHABLE),
 )
 ANSWERS = st.one_of(
     st.sampled_from([Outcome(Result.SENT), Outcome(Result.DELIVERED)]),
@@ -187,8 +188,9 @@ TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
 
 
-def test_what_is_refused_for_the_clocks_sake_is_tried_for_half_an_hour() -> None:
-    outcome, now, attempts = Outcome(Result.UNSENT, Reason.CLOCK), START, 0
+def _given_up(reason: Reason) -> timedelta:
+    """Let it fail for one reason again and again; gives how long it was tried."""
+    outcome, now, attempts = Outcome(Result.UNSENT, reason), START, 0
     state = State.QUEUED
     while state is State.QUEUED:
         attempts += 1
@@ -201,5 +203,10 @@ def test_what_is_refused_for_the_clocks_sake_is_tried_for_half_an_hour() -> None
         )
         following = decide(outcome, standing, UncertainPolicy.RETRY)
         state, now = following.state, following.next_at or now
-    assert (state, following.reason) == (State.DEAD, Reason.CLOCK)
-    assert timedelta(minutes=20) < now - START < timedelta(minutes=40)
+    assert (state, following.reason) == (State.DEAD, reason)
+    return now - START
+
+
+@pytest.mark.parametrize("reason", [Reason.CLOCK, Reason.ADDRESS_UNREACHABLE])
+def test_a_wrong_clock_and_a_phone_that_is_off_are_tried_for_half_an_hour(reason: Reason) -> None:
+    assert timedelta(minutes=20) < _given_up(reason) < timedelta(minutes=40)
