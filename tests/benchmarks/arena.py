@@ -129,8 +129,13 @@ class Arena:
         shutil.copytree(place.folder, folder, dirs_exist_ok=True)
         return replace(place, folder=str(folder), database=database)
 
-    async def _run(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.server)
+    async def vacuum(self, place: Place) -> None:
+        """Have done now what PostgreSQL does by itself soon after so many rows; SQLite needs none."""
+        if not place.database.startswith("sqlite"):
+            await self._run("VACUUM (ANALYZE)", place.database)
+
+    async def _run(self, statement: str, server: str = "") -> None:
+        connection = await asyncpg.connect(server or self.server)
         try:
             await connection.execute(statement)
         finally:

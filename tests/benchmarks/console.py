@@ -40,6 +40,7 @@ async def console(arena: Arena, count: int, rounds: int) -> tuple[list[Fact], li
             App.open(_settings(place)) as app,
             played(app.tools, count, entries=ENTRIES, past=PAST) as scene,
         ):
+            await arena.vacuum(place)
             facts.append(await _plans(scene, name))
             settle_in()  # as the daemon does once it is open
             taken[name] = await _times(scene, rounds)
