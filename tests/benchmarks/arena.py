@@ -130,7 +130,7 @@ class Arena:
         return replace(place, folder=str(folder), database=database)
 
     async def vacuum(self, place: Place) -> None:
-        """Have done now what PostgreSQL does by itself soon after so many rows; SQLite needs none."""
+        """Have done now what PostgreSQL does by itself after so many rows; SQLite needs none."""
         if not place.database.startswith("sqlite"):
             await self._run("VACUUM (ANALYZE)", place.database)
 
