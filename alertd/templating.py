@@ -11,14 +11,17 @@ import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
+from zoneinfo import ZoneInfo
 
 from babel import Locale
+from babel.dates import format_datetime, get_timezone_location
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 from jinja2 import (
@@ -77,6 +80,12 @@ class Catalogue:
     @cached_property
     def locale(self) -> Locale:
         return Locale.parse(self.language, sep="-")
+
+    def moment(self, at: datetime, zone: ZoneInfo) -> str:
+        """Give day, time and the zone's city: true in summer too, and needs no abbreviation."""
+        pattern = self.gettext.pgettext("date pattern", "d MMMM y, HH:mm")
+        told = format_datetime(at, f"{pattern}:ss", tzinfo=zone, locale=self.locale)
+        return f"{told} ({get_timezone_location(zone, locale=self.locale, return_city=True)})"
 
 
 class Memory(BytecodeCache):

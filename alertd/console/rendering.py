@@ -24,7 +24,7 @@ from babel.numbers import format_currency, format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from alertd.core.language import best_language
+from alertd.core.language import asked_for, best_language
 from alertd.resources import home
 from alertd.templating import SOURCE_LANGUAGE, Gettext, Memory
 
@@ -115,12 +115,8 @@ class Rendering:
 
     def choose(self, *wanted: str | None) -> str:
         """Give the first language of `wanted` that there is; else the first there is."""
-        for tags in filter(None, wanted):
-            for tag in (part.partition(";")[0].strip() for part in tags.split(",")):
-                found = best_language(tag, self.languages)
-                if tag and found.split("-")[0].lower() == tag.split("-")[0].lower():
-                    return found
-        return self.languages[0]
+        found = (asked_for(tags, self.languages) for tags in wanted if tags)
+        return next(filter(None, found), self.languages[0])
 
     def render(self, language: str, template: str, context: Mapping[str, Any]) -> str:
         environment = self._environments[language]

@@ -16,3 +16,12 @@ def best_language(wanted: str, offered: tuple[str, ...]) -> str:
             return found
     siblings = (tag for tag in offered if tag.lower().split("-")[0] == subtags[0])
     return next(siblings, offered[0])
+
+
+def asked_for(header: str, offered: tuple[str, ...]) -> str | None:
+    """Give the first language of an Accept-Language that is offered, by a near relative too."""
+    for wanted in (part.partition(";")[0].strip() for part in header.split(",")):
+        found = best_language(wanted, offered)
+        if found.partition("-")[0].lower() == wanted.partition("-")[0].lower():
+            return found
+    return None

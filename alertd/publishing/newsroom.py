@@ -4,14 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime, get_timezone_location
-
 from alertd.pipeline.wording import autonym
 from alertd.publishing.edition import Edition
 from alertd.publishing.pages import FEEDS, render, row
 from alertd.publishing.selection import Selection, Site
 from alertd.resources import home
-from alertd.templating import Catalogue
 
 NEWSROOM = "/newsroom"
 BANNER = "/banner"
@@ -30,7 +27,7 @@ def write_newsroom(edition: Edition, site: Site, language: str | None, now: date
         "exercise_feeds": _feeds(site, tag, exercise=True),
         "exercises": [row(each, catalogue) for each in exercises[:_TRIED]],
         "live": len([each for each in Selection(language=tag).shown(edition) if each.live]),
-        "as_of": _time(site, catalogue, now),
+        "as_of": catalogue.moment(now, ZoneInfo(site.rulebook.any().authority_timezone)),
         "sequence": edition.sequence,
         "site": site.public_url,
         "banner": banner,
@@ -75,12 +72,3 @@ def _translations(site: Site, link: Callable[[str], str]) -> list[dict[str, str]
     return [
         {"language": each, "name": autonym(each), "link": link(each)} for each in site.languages
     ]
-
-
-def _time(site: Site, catalogue: Catalogue, now: datetime) -> str:
-    rules = site.rulebook.any()
-    zone = ZoneInfo(rules.authority_timezone)
-    pattern = catalogue.gettext.pgettext("date pattern", "d MMMM y, HH:mm")
-    told = format_datetime(now, f"{pattern}:ss", tzinfo=zone, locale=catalogue.locale)
-    city = get_timezone_location(zone, locale=catalogue.locale, return_city=True)
-    return f"{told} ({city})"

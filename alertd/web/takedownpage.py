@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - Greek letters that look like Latin ones
 """The report of a takedown for print, in the reader's language."""
 
 from collections.abc import Iterable, Mapping
@@ -7,107 +6,86 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from babel.dates import format_datetime, get_timezone_location
 
-from alertd.core.language import best_language
-from alertd.core.ruleset import RuleSet
+from alertd.core.ruleset import RuleSet, say
 from alertd.pipeline.surfaces import What
 from alertd.shapes import EndpointAnswer, TakedownView, TakenDown, Told
+from alertd.templating import Catalogue
 from alertd.web.pages import page, table, tag
 
-_WORDS: Mapping[str, tuple[str, str]] = {  # English and Greek
-    "title": ("Takedown: {case}", "Απόσυρση: {case}"),
-    "case": ("Case", "Υπόθεση"),
-    "number": ("Number of the alert", "Αριθμός ειδοποίησης"),
-    "real": ("Real or exercise", "Πραγματική ή άσκηση"),
-    "actual": ("ACTUAL", "ΠΡΑΓΜΑΤΙΚΗ"),
-    "exercise": ("EXERCISE", "ΑΣΚΗΣΗ"),
-    "test": ("TEST", "ΔΟΚΙΜΗ"),
-    "state": ("State", "Κατάσταση"),
-    "state.draft": ("Draft", "Πρόχειρη"),
-    "state.submitted": ("Waits for approval", "Αναμένει έγκριση"),
-    "state.returned": ("Returned for a change", "Επιστράφηκε για αλλαγή"),
-    "state.rejected": ("Rejected", "Απορρίφθηκε"),
-    "state.active": ("Live", "Σε ισχύ"),
-    "state.superseded": ("Replaced by a newer version", "Αντικαταστάθηκε από νεότερη έκδοση"),
-    "state.ended": ("Ended", "Έληξε με απόφαση"),
-    "state.cancelled": ("Withdrawn by a correction", "Ανακλήθηκε με διόρθωση"),
-    "state.expired": ("Expired", "Έληξε ο χρόνος της"),
-    "as_of": ("As of", "Στοιχεία"),
-    "public": ("What was public", "Τι ήταν δημόσιο"),
-    f"what.{What.FEED}": ("Entry in the feeds", "Εγγραφή στις ροές"),
-    f"what.{What.PAGE}": ("Public page", "Δημόσια σελίδα"),
-    f"what.{What.CAP}": ("CAP document", "Έγγραφο CAP"),
-    f"what.{What.PHOTO}": ("Photo", "Φωτογραφία"),
-    "gone": ("seen to be gone: {at}", "διαπιστώθηκε η απόσυρση: {at}"),
-    "not_gone": ("taken down, not yet seen to be gone", "αποσύρθηκε, δεν διαπιστώθηκε ακόμη"),
-    "live": ("still public", "ακόμη δημόσιο"),
-    "told": ("Who was told of the end", "Ποιοι ενημερώθηκαν για τη λήξη"),
-    "channel.sms": ("SMS", "SMS"),
-    "channel.email": ("Mail", "Ηλ. ταχυδρομείο"),
-    "channel.webhook": ("Webhook", "Webhook"),
-    "channel.feed": ("Feed", "Ροή"),
-    "channel.websub": ("Feed hub", "Κόμβος ροών"),
-    "reached": ("the alert reached {n}", "η ειδοποίηση έφτασε σε {n}"),
-    "end": ("the end: {counts}", "η λήξη: {counts}"),
-    "recalled": ("recalled: {n}", "ανακλήθηκαν: {n}"),
-    "end.none": ("not sent", "δεν στάλθηκε"),
-    "end.queued": ("waiting", "σε αναμονή"),
-    "end.leased": ("being sent", "στέλνεται"),
-    "end.uncertain": ("unclear", "αβέβαιο"),
-    "end.sent": ("sent", "στάλθηκε"),
-    "end.delivered": ("delivered", "παραδόθηκε"),
-    "end.dead": ("failed", "απέτυχε"),
-    "end.expired": ("too late", "πολύ αργά"),
-    "end.cancelled": ("withdrawn", "αποσύρθηκε"),
-    "partners": ("Who confirmed the deletion", "Ποιοι επιβεβαίωσαν τη διαγραφή"),
-    "asked": ("not yet; asked: {n}", "όχι ακόμη· ζητήθηκε: {n}"),
-    "stays": ("What cannot be recalled", "Τι δεν μπορεί να ανακληθεί"),
-    "stays.sms": (
-        "Text messages stay on the phones that got them: {n}.",
-        "Μηνύματα SMS που μένουν στα τηλέφωνα που τα έλαβαν: {n}.",
-    ),
-    "stays.email": (
-        "Mails stay in the mailboxes that got them: {n}.",
-        "Ηλεκτρονικά μηνύματα που μένουν στα γραμματοκιβώτια που τα έλαβαν: {n}.",
-    ),
-    "stays.webhook": (
-        "Partners have what they were sent until they delete it: {n}.",
-        "Συνεργάτες που έχουν ό,τι τους στάλθηκε ώσπου να το διαγράψουν: {n}.",
-    ),
-    "steps": ("Steps", "Βήματα"),
-    "step.alert.activated": ("Activated: sending began", "Ενεργοποιήθηκε: άρχισε η αποστολή"),
-    "step.alert.ended": ("Ended", "Έληξε με απόφαση"),
-    "step.alert.corrected": ("Corrected", "Διορθώθηκε"),
-    "step.alert.expired": ("Expired", "Έληξε ο χρόνος της"),
-    "step.alert.cancelled": ("Withdrawn by a correction", "Ανακλήθηκε με διόρθωση"),
-    "step.alert.superseded": (
-        "Replaced by a newer version",
-        "Αντικαταστάθηκε από νεότερη έκδοση",
-    ),
-    "step.deliveries.recalled": ("Messages recalled", "Ανακλήθηκαν μηνύματα"),
-    "step.recall.failed": ("Recall failed", "Απέτυχε ανάκληση"),
-    "step.photo.revoked": ("Photo withdrawn", "Αποσύρθηκε φωτογραφία"),
-    "step.takedown.seen": ("Seen to be gone", "Διαπιστώθηκε η απόσυρση"),
-    "step.takedown.chased": ("Deletion asked for again", "Ζητήθηκε ξανά διαγραφή"),
-    "step.takedown.acknowledged": ("Deletion confirmed", "Επιβεβαιώθηκε διαγραφή"),
-    "step.alert.purged": (
-        "Forgotten: the key was destroyed",
-        "Διαγράφηκε: το κλειδί καταστράφηκε",
-    ),
-    "none": ("None.", "Δεν υπάρχει."),
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name
+    """Mark a message for the catalogue."""
+    return message
+
+
+_WORDS: Mapping[str, str] = {
+    "title": N_("Takedown: %(case)s"),
+    "case": N_("Case"),
+    "number": N_("Number of the alert"),
+    "real": N_("Real or exercise"),
+    "actual": N_("ACTUAL"),
+    "exercise": N_("EXERCISE"),
+    "test": N_("TEST"),
+    "state": N_("State"),
+    "state.draft": N_("Draft"),
+    "state.submitted": N_("Waits for approval"),
+    "state.returned": N_("Returned for a change"),
+    "state.rejected": N_("Rejected"),
+    "state.active": N_("Live"),
+    "state.superseded": N_("Replaced by a newer version"),
+    "state.ended": N_("Ended"),
+    "state.cancelled": N_("Withdrawn by a correction"),
+    "state.expired": N_("Expired"),
+    "as_of": N_("As of"),
+    "public": N_("What was public"),
+    f"what.{What.FEED}": N_("Entry in the feeds"),
+    f"what.{What.PAGE}": N_("Public page"),
+    f"what.{What.CAP}": N_("CAP document"),
+    f"what.{What.PHOTO}": N_("Photo"),
+    "gone": N_("seen to be gone: %(at)s"),
+    "not_gone": N_("taken down, not yet seen to be gone"),
+    "live": N_("still public"),
+    "told": N_("Who was told of the end"),
+    "channel.sms": N_("SMS"),
+    "channel.email": N_("Mail"),
+    "channel.webhook": N_("Webhook"),
+    "channel.feed": N_("Feed"),
+    "channel.websub": N_("Feed hub"),
+    "reached": N_("the alert reached %(n)s"),
+    "end": N_("the end: %(counts)s"),
+    "recalled": N_("recalled: %(n)s"),
+    "end.none": N_("not sent"),
+    "end.queued": N_("waiting"),
+    "end.leased": N_("being sent"),
+    "end.uncertain": N_("unclear"),
+    "end.sent": N_("sent"),
+    "end.delivered": N_("delivered"),
+    "end.dead": N_("failed"),
+    "end.expired": N_("too late"),
+    "end.cancelled": N_("withdrawn"),
+    "partners": N_("Who confirmed the deletion"),
+    "asked": N_("not yet; asked: %(n)s"),
+    "stays": N_("What cannot be recalled"),
+    "stays.sms": N_("Text messages stay on the phones that got them: %(n)s."),
+    "stays.email": N_("Mails stay in the mailboxes that got them: %(n)s."),
+    "stays.webhook": N_("Partners have what they were sent until they delete it: %(n)s."),
+    "steps": N_("Steps"),
+    "step.alert.activated": N_("Activated: sending began"),
+    "step.alert.ended": N_("Ended"),
+    "step.alert.corrected": N_("Corrected"),
+    "step.alert.expired": N_("Expired"),
+    "step.alert.cancelled": N_("Withdrawn by a correction"),
+    "step.alert.superseded": N_("Replaced by a newer version"),
+    "step.deliveries.recalled": N_("Messages recalled"),
+    "step.recall.failed": N_("Recall failed"),
+    "step.photo.revoked": N_("Photo withdrawn"),
+    "step.takedown.seen": N_("Seen to be gone"),
+    "step.takedown.chased": N_("Deletion asked for again"),
+    "step.takedown.acknowledged": N_("Deletion confirmed"),
+    "step.alert.purged": N_("Forgotten: the key was destroyed"),
+    "none": N_("None."),
 }
-LANGUAGES = ("en", "el")
-
-
-def asked_for(header: str) -> str:
-    """Give the first language of an Accept-Language that there is; else English."""
-    for part in header.split(","):
-        wanted = part.partition(";")[0].strip()
-        found = best_language(wanted, LANGUAGES)
-        if wanted.lower().partition("-")[0] == found:
-            return found
-    return LANGUAGES[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +94,7 @@ class Printed:
 
     view: TakedownView
     rules: RuleSet
-    language: str
+    catalogue: Catalogue
 
     def page(self) -> web.Response:
         view = self.view
@@ -145,37 +123,36 @@ class Printed:
             ),
         ]
         title = self._say("title", case=view.case_reference)
-        return page(title, "".join(parts), language=self.language)
+        return page(title, "".join(parts), language=self.catalogue.language)
 
     def _say(self, word: str, **values: object) -> str:
         """Give a word; what there is none for stands as it is."""
-        said = _WORDS.get(word, (word.partition(".")[2] or word,) * len(LANGUAGES))
-        return said[LANGUAGES.index(self.language)].format(**values)
+        if word not in _WORDS:
+            return word.partition(".")[2] or word
+        return self.catalogue.gettext.gettext(_WORDS[word]) % values
 
     def _section(self, title: str, rows: Iterable[tuple[str, str]]) -> tuple[str, str]:
         given = list(rows)
         return tag("h2", self._say(title)), table(given) if given else tag("p", self._say("none"))
 
     def _at(self, at: datetime) -> str:
-        zone = ZoneInfo(self.rules.authority_timezone)
-        said = format_datetime(at, "d MMMM y, HH:mm:ss", tzinfo=zone, locale=self.language)
-        return f"{said} ({get_timezone_location(zone, locale=self.language, return_city=True)})"
+        return self.catalogue.moment(at, ZoneInfo(self.rules.authority_timezone))
 
     def _state(self) -> str:
         state = self._say(f"state.{self.view.state}")
         reason = self.rules.end_reason(self.view.reason or "")
         if reason is None:
             return state
-        return f"{state}: {reason.title[best_language(self.language, tuple(reason.title))]}"
+        return f"{state}: {say(reason.title, self.catalogue.language)}"
 
     def _surface(self, each: TakenDown) -> tuple[str, str]:
         where = "" if each.what == What.PHOTO else f" {each.address}"
         name = self._say(f"what.{each.what}") + where
         if each.over_at is None:
             return name, self._say("live")
-        return name, self._say("gone", at=self._at(each.gone_at)) if each.gone_at else self._say(
-            "not_gone"
-        )
+        if each.gone_at is None:
+            return name, self._say("not_gone")
+        return name, self._say("gone", at=self._at(each.gone_at))
 
     def _told(self, each: Told) -> tuple[str, str]:
         counts = [f"{self._say(f'end.{state}')} {n}" for state, n in each.end.items()]

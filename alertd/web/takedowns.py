@@ -5,16 +5,18 @@ from http import HTTPStatus
 from aiohttp import web
 
 from alertd.core.errors import NotFound
+from alertd.core.language import asked_for
 from alertd.pipeline import takedown
 from alertd.pipeline.aftermath import read_takedown
 from alertd.pipeline.versions import latest
 from alertd.shapes import TakedownView
+from alertd.templating import SOURCE_LANGUAGE
 from alertd.tools import Tools
 from alertd.web import auth
 from alertd.web.bodies import read_bytes
 from alertd.web.forms import Nothing
 from alertd.web.routes import AnyRoute, Call, Reply, Route
-from alertd.web.takedownpage import Printed, asked_for
+from alertd.web.takedownpage import Printed
 
 _MAX_FORM = 4096
 HTML = "text/html"
@@ -26,8 +28,10 @@ async def show_takedown(call: Call[Nothing, Nothing]) -> Reply:
 
 async def print_takedown(call: Call[Nothing, Nothing]) -> Reply:
     version = await call.tools.store.read(latest, call.alert_id)
-    language = asked_for(call.request.headers.get("Accept-Language", ""))
-    shown = Printed(await _read(call), version.rules, language).page()
+    templates = call.tools.renderer.templates
+    wanted = call.request.headers.get("Accept-Language", "")
+    catalogue = templates.catalogue(asked_for(wanted, templates.languages) or SOURCE_LANGUAGE)
+    shown = Printed(await _read(call), version.rules, catalogue).page()
     policy = {"Content-Security-Policy": shown.headers["Content-Security-Policy"]}
     return Reply(body=(shown.text or "").encode(), headers=policy)
 
@@ -66,7 +70,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="GET",
         path="/api/v1/alerts/{id}/takedown.html",
-        summary="Give the same for print, in Greek or English as Accept-Language asks.",
+        summary="Give the same for print, in the language that Accept-Language asks for.",
         run=print_takedown,
         roles=auth.EVERYONE,
         body=Nothing,

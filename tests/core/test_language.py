@@ -2,7 +2,7 @@
 
 import pytest
 
-from alertd.core.language import best_language
+from alertd.core.language import asked_for, best_language
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,19 @@ def test_language_falls_back_to_parent_then_sibling_then_first(
     wanted: str, offered: tuple[str, ...], best: str
 ) -> None:
     assert best_language(wanted, offered) == best
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("de, en-GB;q=0.8, el;q=0.5", "en"),
+        ("fr, el-CY", "el"),
+        ("fr, de", None),
+        ("", None),
+        (",;q=1", None),
+    ],
+)
+def test_the_first_language_of_a_header_that_is_offered_is_given(
+    header: str, found: str | None
+) -> None:
+    assert asked_for(header, ("el", "en")) == found

@@ -28,7 +28,7 @@ from tests.pipeline.rendering import (
 )
 
 SHIPPED = home("templates")
-PYTHON = [Path(__file__).parents[2] / "alertd" / name for name in ("pipeline", "publishing")]
+PYTHON = [Path(__file__).parents[2] / "alertd" / name for name in ("pipeline", "publishing", "web")]
 OPTIONS = {"**.j2": {"newstyle_gettext": "true", "trim_blocks": "true", "lstrip_blocks": "true"}}
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
